@@ -18,7 +18,7 @@ PURE = {
     "plan": {"base", "model", "placement"},
     "sim": {"base", "model", "placement", "controller", "volume", "plan"},
 }
-EDGE = {"store", "volumed", "guest", "network", "image", "fence", "heartbeat", "agent", "farm"}
+EDGE = {"store", "records", "volumed", "guest", "network", "image", "fence", "heartbeat", "agent", "farm"}
 FRONT = {"api", "cli"}
 # What a pure room must never see: threads, clocks, files, sockets.
 WORLDLY = re.compile(
