@@ -17,6 +17,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/bytes.h"
@@ -97,13 +98,14 @@ struct Observation {
 
 enum class Change {
   Started,
-  Stopped,
-  Crashed,
+  Stopped,  // on order, or because the guest ended itself in good order (detail says which)
+  Crashed,  // its process was killed, died or exited with an error
   Frozen,
   Thawed,
-  WatchdogFired,
-  DriverLost,
-  DriverBack
+  WatchdogFired,  // detail: the action taken
+  Degraded,       // runs, but with less than was asked for: "KVM failed (...), runs under TCG"
+  DriverLost,     // the driver's daemon went away; guests run on, their states are not known
+  DriverBack      // it answers again; what happened meanwhile was reported just before
 };
 
 struct Event {
@@ -121,9 +123,20 @@ struct Stats {
   std::uint64_t network_received_bytes = 0, network_sent_bytes = 0;
 };
 
-// The two ends of an attached console; closed by the owner.
-struct ConsoleFd {
-  int fd = -1;  // read and write, non-blocking
+// An attached console; closed by its destructor. One client at a time has a guest's console.
+class ConsoleFd {
+ public:
+  // `hold` stays open as long as the console is attached; -1: nothing to hold.
+  explicit ConsoleFd(int console, int hold_open = -1) : fd(console), hold(hold_open) {}
+  ConsoleFd(ConsoleFd&& other) noexcept
+      : fd(std::exchange(other.fd, -1)), hold(std::exchange(other.hold, -1)) {}
+  ConsoleFd& operator=(ConsoleFd&& other) noexcept;
+  ~ConsoleFd();
+
+  int fd = -1;  // read and write, non-blocking; end of file or EIO when the guest has ended
+
+ private:
+  int hold = -1;
 };
 
 struct ExecResult {
@@ -153,9 +166,11 @@ class Driver {
   // Errors: Unavailable when the driver's daemon does not answer (the guest may well run).
   virtual Result<Observation> inspect(std::string_view name) = 0;
 
-  // Makes the guest known; replaces an older definition. Does not start it. Idempotent.
+  // Makes the guest known; replaces an older definition, which a running guest keeps until its next
+  // start. Does not start it. Idempotent. Durability: flushed.
   virtual Result<void> define(const Config& config) = 0;
-  // Starts a defined guest. Errors: FailedPrecondition "guest.already_running".
+  // Starts a defined guest. Errors: FailedPrecondition "guest.already_running" (also when another
+  // process started it), NotFound "guest.not_defined". After an error nothing of it runs.
   virtual Result<Observation> start(std::string_view name) = 0;
   // Asks the guest to shut down; after `timeout` kills it. Returns when its processes are gone.
   virtual Result<void> stop(std::string_view name, Duration timeout) = 0;
@@ -170,6 +185,7 @@ class Driver {
   virtual Result<Observation> resize(std::string_view name, std::uint32_t cpus, Bytes memory,
                                      std::uint32_t cpu_shares) = 0;
   virtual Result<Stats> stats(std::string_view name) = 0;
+  // Errors: FailedPrecondition "guest.not_running", ResourceExhausted "guest.console_busy".
   virtual Result<ConsoleFd> console(std::string_view name) = 0;
   // Runs a command in the guest (container: its namespaces; VM: the guest agent).
   virtual Result<ExecResult> exec(std::string_view name, const std::vector<std::string>& command,
