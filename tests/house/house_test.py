@@ -18,7 +18,7 @@ PURE = {
     "plan": {"base", "model", "placement"},
     "sim": {"base", "model", "placement", "controller", "volume", "plan"},
 }
-EDGE = {"store", "records", "volumed", "guest", "network", "image", "fence", "heartbeat", "agent", "farm"}
+EDGE = {"store", "pki", "records", "volumed", "guest", "network", "image", "fence", "heartbeat", "agent", "farm"}
 FRONT = {"api", "cli"}
 # Generated messages: the model turns those of api/aloft into values, the store alone speaks etcd's.
 SCHEMA = {"aloft": {"model"} | EDGE | FRONT, "etcd": {"store"}}
