@@ -129,6 +129,10 @@ void Admission::roll_back(GuestIndex guest, std::size_t replicas) {
   while (state_.guest(guest).replicas.size() > replicas) {
     state_.drop_replica(guest, state_.guest(guest).replicas.back());
   }
+  roll_back_plans();
+}
+
+void Admission::roll_back_plans() {
   journaling_ = false;
   dirty_.clear();
   for (auto& [unit, plan] : journal_) {
@@ -233,6 +237,37 @@ void Admission::apply(const Move& move) {
   mark_rules(move.guest);
   for (Unit unit : failed_) mark(unit);
   replan_dirty();
+}
+
+bool Admission::try_move(const Move& move) {
+  const std::size_t failed = failed_.size();
+  journaling_ = true;
+  apply(move);
+  bool kept = failed_.size() <= failed;
+  if (kept && failed_.empty() && tolerance_.count > 1) kept = prove().proof == Proof::Proved;
+  if (kept) {
+    journaling_ = false;
+    journal_.clear();
+    return true;
+  }
+  Move back = move;
+  std::swap(back.from, back.to);
+  std::swap(back.add_replica, back.drop_replica);
+  placement::apply(state_, back);
+  roll_back_plans();
+  return false;
+}
+
+Admission::Plans Admission::save_plans() const {
+  return {plans_, incoming_, reserve_, failed_};
+}
+
+void Admission::restore_plans(const Plans& plans) {
+  plans_ = plans.plans;
+  incoming_ = plans.incoming;
+  reserve_ = plans.reserve;
+  failed_ = plans.failed;
+  dirty_.clear();
 }
 
 void Admission::remove_guest(GuestIndex guest) {

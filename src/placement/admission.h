@@ -68,6 +68,9 @@ class Admission {
   void take(GuestIndex guest);
   void apply(const Move& move);
   void remove_guest(GuestIndex guest);
+  // Applies the move if the promise stands after it; else nothing is changed. A promise that is
+  // broken already must not get worse.
+  [[nodiscard]] bool try_move(const Move& move);
   // After changes made past this object: plans everything again.
   void refresh();
 
@@ -80,6 +83,11 @@ class Admission {
   // one that the proof was built from, so that what was promised is kept; else with moves.
   [[nodiscard]] RecoveryPlan recover(std::span<const HostIndex> lost,
                                      const RecoveryOptions& options = {});
+
+  // The plans, to be put back when the state is as it was when they were saved.
+  struct Plans;
+  [[nodiscard]] Plans save_plans() const;
+  void restore_plans(const Plans& plans);
 
   // Room that recovery counts on, at most, for one loss; what is free beyond it is for launches.
   [[nodiscard]] const Amounts& reserve(HostIndex host) const { return reserve_[host.value()]; }
@@ -108,6 +116,7 @@ class Admission {
   void clear_plan(Unit unit);
   void note(Unit unit);
   void roll_back(GuestIndex guest, std::size_t replicas);
+  void roll_back_plans();
   void replan(Unit unit);
   void replan_dirty();
   void mark(Unit unit) { dirty_.insert(unit); }
@@ -142,6 +151,13 @@ class Admission {
   std::set<Unit> failed_;
   std::map<Unit, UnitPlan> journal_;  // plans as they were before the launch that is tried
   bool journaling_ = false;
+};
+
+struct Admission::Plans {
+  std::vector<UnitPlan> plans;
+  std::vector<std::vector<Incoming>> incoming;
+  std::vector<Amounts> reserve;
+  std::set<Unit> failed;
 };
 
 }  // namespace aloft::placement

@@ -279,12 +279,7 @@ TEST(Admission, the_running_verdict_is_that_of_a_fresh_count) {
           const HostIndex to(static_cast<std::uint32_t>(random.below(state.host_count())));
           if (to != *state.guest(guest).host && eligibility.allows(to) &&
               eligibility.has_room(to)) {
-            admission.apply({.guest = guest,
-                             .from = *state.guest(guest).host,
-                             .to = to,
-                             .drop_replica = std::nullopt,
-                             .add_replica = std::nullopt,
-                             .for_guest = std::nullopt});
+            admission.apply({.guest = guest, .from = *state.guest(guest).host, .to = to});
           }
         } else {
           admission.remove_guest(guest);

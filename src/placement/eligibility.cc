@@ -131,7 +131,8 @@ void Eligibility::add_companions(const Rule& rule) {
   }
 }
 
-std::optional<Obstacle> Eligibility::own_obstacle(const Guest& guest, HostIndex index) const {
+std::optional<Obstacle> Eligibility::own_obstacle(const Guest& guest, HostIndex index,
+                                                  Locality locality) const {
   const Host& host = state_.host(index);
   if (guest.architecture != host.architecture) return Obstacle::Architecture;
   if ((guest.features & ~host.features) != 0) return Obstacle::Features;
@@ -141,17 +142,15 @@ std::optional<Obstacle> Eligibility::own_obstacle(const Guest& guest, HostIndex 
     const auto found = std::ranges::find(free, need.device_class, &DeviceCount::device_class);
     if (found == free.end() || found->count < need.count) return Obstacle::Device;
   }
-  if (guest.locality == Locality::Required && !guest.replicas.empty() &&
+  if (locality == Locality::Required && !guest.replicas.empty() &&
       !contains(guest.replicas, index)) {
     return Obstacle::NoReplica;
   }
   return std::nullopt;
 }
 
-std::optional<Refusal> Eligibility::obstacle(HostIndex index) const {
-  const auto refused = [&](Obstacle why) {
-    return Refusal{.obstacle = why, .host = index, .rule = std::nullopt};
-  };
+std::optional<Refusal> Eligibility::obstacle(HostIndex index, Locality locality) const {
+  const auto refused = [&](Obstacle why) { return Refusal{.obstacle = why, .host = index}; };
   switch (state_.host(index).state) {
     case HostState::Up:
       break;
@@ -161,7 +160,7 @@ std::optional<Refusal> Eligibility::obstacle(HostIndex index) const {
       return refused(Obstacle::HostDown);
   }
   const Guest& guest = state_.guest(guest_);
-  if (const auto own = own_obstacle(guest, index)) return refused(*own);
+  if (const auto own = own_obstacle(guest, index, locality)) return refused(*own);
   if (simple_) return std::nullopt;
   if (!guest.allowed.empty() && allowed_[index.value()] != epoch_) {
     return refused(Obstacle::NotAllowed);
@@ -184,7 +183,7 @@ std::optional<Refusal> Eligibility::obstacle(HostIndex index) const {
   }
   for (GuestIndex other : companions_) {
     const Guest& companion = state_.guest(other);
-    if (const auto own = own_obstacle(companion, index)) return refused(*own);
+    if (const auto own = own_obstacle(companion, index, companion.locality)) return refused(*own);
     if ((!companion.allowed.empty() && !contains(companion.allowed, index)) ||
         contains(companion.forbidden, index)) {
       return refused(Obstacle::NotAllowed);
@@ -195,12 +194,16 @@ std::optional<Refusal> Eligibility::obstacle(HostIndex index) const {
 
 bool Eligibility::allows(HostIndex host) const {
   if (no_replica_left_) return false;
-  return !obstacle(host).has_value();
+  return !obstacle(host, state_.guest(guest_).locality).has_value();
+}
+
+bool Eligibility::allows_with_replica(HostIndex host) const {
+  return !obstacle(host, Locality::None).has_value();
 }
 
 Refusal Eligibility::refusal(HostIndex host) const {
-  if (const auto found = obstacle(host)) return *found;
-  Refusal refusal{.obstacle = Obstacle::Room, .host = host, .rule = std::nullopt};
+  if (const auto found = obstacle(host, state_.guest(guest_).locality)) return *found;
+  Refusal refusal{.obstacle = Obstacle::Room, .host = host};
   const Amounts& free = state_.free(host);
   for (Resource resource : kResources) {
     if (needs_[resource] != 0 && needs_[resource] > free[resource]) {

@@ -38,7 +38,7 @@ struct Refusal {
   Resource resource = Resource::Memory;  // of Room and Reserve
   std::int64_t needed = 0;
   std::int64_t free = 0;
-  std::optional<RuleIndex> rule;
+  std::optional<RuleIndex> rule = std::nullopt;
 };
 // "host h1: 6 GiB of memory are free, 8 GiB are needed"
 [[nodiscard]] std::string to_string(const State& state, const Refusal& refusal);
@@ -50,6 +50,8 @@ class Eligibility {
   void prepare(GuestIndex guest);
   // Everything required but room.
   [[nodiscard]] bool allows(HostIndex host) const;
+  // The same as if the guest had a replica there.
+  [[nodiscard]] bool allows_with_replica(HostIndex host) const;
   // needs(): of the guest and of those that must come with it.
   [[nodiscard]] const Amounts& needs() const { return needs_; }
   [[nodiscard]] bool has_room(HostIndex host) const { return needs_.fits_in(state_.free(host)); }
@@ -80,8 +82,9 @@ class Eligibility {
   void keep_apart(const Rule& rule, RuleIndex index);
   void keep_together(const Rule& rule, RuleIndex index);
   void add_companions(const Rule& rule);
-  [[nodiscard]] std::optional<Obstacle> own_obstacle(const Guest& guest, HostIndex host) const;
-  [[nodiscard]] std::optional<Refusal> obstacle(HostIndex host) const;
+  [[nodiscard]] std::optional<Obstacle> own_obstacle(const Guest& guest, HostIndex host,
+                                                     Locality locality) const;
+  [[nodiscard]] std::optional<Refusal> obstacle(HostIndex host, Locality locality) const;
 
   const State& state_;
   GuestIndex guest_;

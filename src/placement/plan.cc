@@ -65,7 +65,7 @@ void apply(State& state, const Move& move) {
 }
 
 NoRoom explain_no_room(const State& state, const Eligibility& eligibility) {
-  NoRoom result{.guest = eligibility.guest(), .nearest = std::nullopt};
+  NoRoom result{.guest = eligibility.guest()};
   const auto better = [](const Refusal& a, const Refusal& b) {
     const bool a_room = a.obstacle == Obstacle::Room || a.obstacle == Obstacle::Reserve;
     const bool b_room = b.obstacle == Obstacle::Room || b.obstacle == Obstacle::Reserve;

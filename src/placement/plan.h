@@ -27,12 +27,12 @@ struct Move {
   GuestIndex guest;
   HostIndex from;
   HostIndex to;
-  std::optional<HostIndex> drop_replica;
-  std::optional<HostIndex> add_replica;
+  std::optional<HostIndex> drop_replica = std::nullopt;
+  std::optional<HostIndex> add_replica = std::nullopt;
   Purpose purpose = Purpose::Balance;
-  std::optional<GuestIndex> for_guest;   // of MakeRoom
-  Resource resource = Resource::Memory;  // that gains most
-  double from_before = 0;                // utilisation of `from` in that resource, 0 .. 1
+  std::optional<GuestIndex> for_guest = std::nullopt;  // of MakeRoom
+  Resource resource = Resource::Memory;                // that gains most
+  double from_before = 0;  // utilisation of `from` in that resource, 0 .. 1
   double from_after = 0;
   double to_after = 0;
   double gain = 0;  // fall of the score
@@ -48,7 +48,7 @@ struct NoRoom {
   GuestIndex guest;
   std::uint32_t hosts_refused = 0;
   // The host that came nearest: largest gap in the resource that is short, or any refusal.
-  std::optional<Refusal> nearest;
+  std::optional<Refusal> nearest = std::nullopt;
 };
 // "web7 (8 GiB of memory) finds no room; largest gap 6 GiB on h1"
 [[nodiscard]] std::string explain(const State& state, const NoRoom& no_room);

@@ -161,8 +161,6 @@ bool RecoveryPlanner::clear_one(GuestIndex guest, HostIndex host, std::vector<Mo
     moves.push_back({.guest = candidate.guest,
                      .from = host,
                      .to = choice->host,
-                     .drop_replica = std::nullopt,
-                     .add_replica = std::nullopt,
                      .purpose = Purpose::MakeRoom,
                      .for_guest = guest});
     state_.move(candidate.guest, choice->host);
