@@ -24,9 +24,9 @@ struct ExecResult {
 // One value of one Prometheus metric. Samples of one name come one after another.
 struct Sample {
   enum class Type { Counter, Gauge };
-  std::string name;  // "aloft_guest_cpu_seconds_total"
+  std::string name{};  // "aloft_guest_cpu_seconds_total"
   Type type = Type::Gauge;
-  std::string help;
+  std::string help{};
   std::map<std::string, std::string> labels{};
   double value = 0;
 };

@@ -1,4 +1,4 @@
-// Parts of messages that every codec of this room converts. For *_codec.cc only: shows protobuf.
+// Parts of messages that codecs convert. Shows protobuf: for .cc files only.
 #pragma once
 
 #include <fmt/format.h>

@@ -111,12 +111,11 @@ std::vector<std::string> superfluous(const std::vector<Operation>& operations) {
 
 }  // namespace
 
-Result<Operation> Records::create_operation(const Operation& operation) {
-  Operation created = operation;
-  created.created_at = wall_now();
-  created.id = new_operation_id(created.created_at);
-  if (created.state == OperationState::Running) created.started_at = created.created_at;
-  ALOFT_TRY(model::validate(created));
+Result<void> Records::stage_operation(Operation& operation, store::Transaction& transaction) {
+  operation.created_at = wall_now();
+  operation.id = new_operation_id(operation.created_at);
+  if (operation.state == OperationState::Running) operation.started_at = operation.created_at;
+  ALOFT_TRY(model::validate(operation));
   ALOFT_ASSIGN(const auto present, list_operations());
   const auto open = static_cast<std::size_t>(
       std::ranges::count_if(present.items, [](const Operation& other) { return !other.ended(); }));
@@ -125,12 +124,18 @@ Result<Operation> Records::create_operation(const Operation& operation) {
                 fmt::format("{} operations are open, the maximum; wait until some have ended",
                             kOperationsOpen));
   }
-  store::Transaction transaction;
-  transaction.compares.push_back({operation_key(created.id), store::Revision(0)});
-  transaction.writes.push_back({operation_key(created.id), model::to_bytes(created), {}});
+  transaction.compares.push_back({operation_key(operation.id), store::Revision(0)});
+  transaction.writes.push_back({operation_key(operation.id), model::to_bytes(operation), {}});
   for (const auto& id : superfluous(present.items)) {
     transaction.writes.push_back({operation_key(id), std::nullopt, {}});
   }
+  return {};
+}
+
+Result<Operation> Records::create_operation(const Operation& operation) {
+  Operation created = operation;
+  store::Transaction transaction;
+  ALOFT_TRY(stage_operation(created, transaction));
   ALOFT_ASSIGN(const auto revision, store_.commit(transaction));
   created.revision = revision.value();
   return created;

@@ -71,6 +71,13 @@ Result<Pair> read_pair(store::Store& store, std::string_view name) {
   return pair;
 }
 
+// Which state of which object the operation is about.
+template <class Object>
+void note_object(const Object& object, model::Operation& operation) {
+  operation.parameters["generation"] = std::to_string(object.metadata().generation);
+  operation.parameters["uid"] = object.uid();
+}
+
 // Tries `attempt` again while somebody else is faster.
 template <class T, class Attempt>
 Result<T> retry(const Attempt& attempt) {
@@ -153,7 +160,7 @@ Result<std::unique_ptr<store::Watch>> Records::watch(store::Revision after,
 }
 
 template <class Object>
-Result<Object> Records::create(const Object& object) {
+Result<Object> Records::create(const Object& object, model::Operation* with) {
   model::Metadata metadata = object.metadata();
   metadata.uid = new_uuid();
   metadata.generation = 1;
@@ -171,6 +178,10 @@ Result<Object> Records::create(const Object& object) {
   } else {
     transaction.writes.push_back({status_key<Object>(object.name()), std::nullopt, {}});
   }
+  if (with != nullptr) {
+    note_object(created, *with);
+    ALOFT_TRY(stage_operation(*with, transaction));
+  }
   const auto revision = store_.commit(transaction);
   if (!revision && is_conflict(revision.error())) {
     return fail(Code::AlreadyExists, fmt::format("{}.already_exists", Object::kKind),
@@ -179,30 +190,11 @@ Result<Object> Records::create(const Object& object) {
   }
   ALOFT_TRY(revision);
   metadata.revision = revision->value();
+  if (with != nullptr) with->revision = revision->value();
   return created.with_metadata(std::move(metadata));
 }
 
 namespace {
-
-// Writes `next` over the spec that `pair` holds, with generation and revision set.
-template <class Object>
-Result<Object> write_spec(store::Store& store, const Pair& pair, const Object& present,
-                          const Object& next) {
-  model::Metadata metadata = present.metadata();
-  metadata.labels = next.metadata().labels;
-  metadata.deleting_since = next.metadata().deleting_since;
-  if (next.spec() != present.spec()) ++metadata.generation;
-  ALOFT_ASSIGN(const auto written, next.with_metadata(metadata));
-  if (metadata == present.metadata()) return present;
-  store::Transaction transaction;
-  transaction.compares.push_back({pair.spec->key, pair.spec->modified});
-  transaction.writes.push_back({pair.spec->key, model::spec_to_bytes(written), {}});
-  ALOFT_ASSIGN(const auto revision, store.commit(transaction));
-  metadata.revision = revision.value();
-  ALOFT_ASSIGN(auto done, written.with_metadata(std::move(metadata)));
-  done.set_status(present.status());
-  return done;
-}
 
 template <class Object>
 Result<void> check_not_deleting(const Object& object) {
@@ -213,6 +205,32 @@ Result<void> check_not_deleting(const Object& object) {
 }
 
 }  // namespace
+
+// Writes `next` over the spec that lies in `entry`, with generation and revision set.
+template <class Object>
+Result<Object> Records::write_spec(const store::Entry& entry, const Object& present,
+                                   const Object& next, model::Operation* with) {
+  model::Metadata metadata = present.metadata();
+  metadata.labels = next.metadata().labels;
+  metadata.deleting_since = next.metadata().deleting_since;
+  if (next.spec() != present.spec()) ++metadata.generation;
+  const bool differs = metadata != present.metadata();
+  if (!differs && with == nullptr) return present;
+  ALOFT_ASSIGN(const auto written, next.with_metadata(metadata));
+  store::Transaction transaction;
+  transaction.compares.push_back({entry.key, entry.modified});
+  if (differs) transaction.writes.push_back({entry.key, model::spec_to_bytes(written), {}});
+  if (with != nullptr) {
+    note_object(written, *with);
+    ALOFT_TRY(stage_operation(*with, transaction));
+  }
+  ALOFT_ASSIGN(const auto revision, store_.commit(transaction));
+  if (with != nullptr) with->revision = revision.value();
+  if (differs) metadata.revision = revision.value();
+  ALOFT_ASSIGN(auto done, written.with_metadata(std::move(metadata)));
+  done.set_status(present.status());
+  return done;
+}
 
 template <class Object>
 Result<Object> Records::update(const Object& object, std::uint64_t expected) {
@@ -225,7 +243,7 @@ Result<Object> Records::update(const Object& object, std::uint64_t expected) {
   model::Metadata metadata = present.metadata();
   metadata.labels = object.metadata().labels;
   ALOFT_ASSIGN(const auto next, object.with_metadata(std::move(metadata)));
-  auto done = write_spec(store_, pair, present, next);
+  auto done = write_spec(*pair.spec, present, next, nullptr);
   if (!done && is_conflict(done.error())) {
     return fail(Code::Aborted, fmt::format("{}.changed_meanwhile", Object::kKind),
                 fmt::format("{} {} was changed by somebody else; read it again and repeat your "
@@ -237,7 +255,8 @@ Result<Object> Records::update(const Object& object, std::uint64_t expected) {
 
 template <class Object>
 Result<Object> Records::change_spec(
-    std::string_view name, const std::function<Result<void>(typename Object::Spec&)>& change) {
+    std::string_view name, const std::function<Result<void>(typename Object::Spec&)>& change,
+    model::Operation* with) {
   return retry<Object>([&]() -> Result<Object> {
     ALOFT_ASSIGN(const auto pair, read_pair<Object>(store_, name));
     ALOFT_ASSIGN(const auto present, join<Object>(pair));
@@ -245,7 +264,7 @@ Result<Object> Records::change_spec(
     typename Object::Spec spec = present.spec();
     ALOFT_TRY(change(spec));
     ALOFT_ASSIGN(const auto next, present.with_spec(std::move(spec)));
-    return write_spec(store_, pair, present, next);
+    return write_spec(*pair.spec, present, next, with);
   });
 }
 
@@ -270,18 +289,18 @@ Result<Object> Records::change_status(std::string_view name, std::string_view ui
 }
 
 template <class Object>
-Result<Object> Records::mark_deleting(std::string_view name, std::uint64_t expected) {
+Result<Object> Records::mark_deleting(std::string_view name, std::uint64_t expected,
+                                      model::Operation* with) {
   const auto attempt = [&]() -> Result<Object> {
     ALOFT_ASSIGN(const auto pair, read_pair<Object>(store_, name));
     ALOFT_ASSIGN(const auto present, join<Object>(pair));
     if (expected != 0 && present.metadata().revision != expected) {
       return changed_meanwhile<Object>(name, expected, present.metadata().revision);
     }
-    if (present.deleting()) return present;
     model::Metadata metadata = present.metadata();
-    metadata.deleting_since = wall_now();
+    if (!present.deleting()) metadata.deleting_since = wall_now();
     ALOFT_ASSIGN(const auto next, present.with_metadata(std::move(metadata)));
-    return write_spec(store_, pair, present, next);
+    return write_spec(*pair.spec, present, next, with);
   };
   return retry<Object>(attempt);
 }
@@ -308,13 +327,14 @@ Result<void> Records::remove(std::string_view name, std::string_view uid) {
   template Result<Page<Object>> Records::list<Object>();                                        \
   template Result<std::unique_ptr<store::Watch>> Records::watch<Object>(store::Revision,        \
                                                                         ChangeHandler<Object>); \
-  template Result<Object> Records::create<Object>(const Object&);                               \
+  template Result<Object> Records::create<Object>(const Object&, model::Operation*);            \
   template Result<Object> Records::update<Object>(const Object&, std::uint64_t);                \
   template Result<Object> Records::change_spec<Object>(                                         \
-      std::string_view, const std::function<Result<void>(Object::Spec&)>&);                     \
+      std::string_view, const std::function<Result<void>(Object::Spec&)>&, model::Operation*);  \
   template Result<Object> Records::change_status<Object>(                                       \
       std::string_view, std::string_view, const std::function<void(Object::Status&)>&);         \
-  template Result<Object> Records::mark_deleting<Object>(std::string_view, std::uint64_t);      \
+  template Result<Object> Records::mark_deleting<Object>(std::string_view, std::uint64_t,       \
+                                                         model::Operation*);                    \
   template Result<void> Records::remove<Object>(std::string_view, std::string_view);
 ALOFT_INSTANTIATE(model::Guest)
 ALOFT_INSTANTIATE(model::Host)

@@ -63,10 +63,13 @@ class Records {
   template <class Object>
   Result<std::unique_ptr<store::Watch>> watch(store::Revision after, ChangeHandler<Object> handler);
 
+  // Where the three functions below take `with`: that operation is written in the same transaction,
+  // with "generation" and "uid" of the object among its parameters; on success it has its id.
+
   // Gives it uid, generation 1, creation time and revision; its status is stored too.
   // Errors: AlreadyExists "<kind>.already_exists".
   template <class Object>
-  Result<Object> create(const Object& object);
+  Result<Object> create(const Object& object, model::Operation* with = nullptr);
 
   // Replaces labels and spec; the generation rises when the spec differs. `expected`: the revision
   // that the caller read (Metadata::revision). Errors: Aborted "<kind>.changed_meanwhile";
@@ -75,10 +78,11 @@ class Records {
   Result<Object> update(const Object& object, std::uint64_t expected);
 
   // Reads, changes and writes the spec, again when somebody else was faster. `change` may be called
-  // more than once and gives an Error to give up. Nothing is written when nothing differs.
+  // more than once and gives an Error to give up. The spec is not written when nothing differs.
   template <class Object>
   Result<Object> change_spec(std::string_view name,
-                             const std::function<Result<void>(typename Object::Spec&)>& change);
+                             const std::function<Result<void>(typename Object::Spec&)>& change,
+                             model::Operation* with = nullptr);
 
   // The same for the status. `uid` (when not empty): NotFound for a newer object of that name.
   template <class Object>
@@ -88,7 +92,8 @@ class Records {
   // Marks the object as going away; its agent removes it when its remains are gone. Idempotent.
   // `expected`: 0 = any. Errors: Aborted "<kind>.changed_meanwhile".
   template <class Object>
-  Result<Object> mark_deleting(std::string_view name, std::uint64_t expected = 0);
+  Result<Object> mark_deleting(std::string_view name, std::uint64_t expected = 0,
+                               model::Operation* with = nullptr);
 
   // Removes spec and status at once. Success when there is none (of that uid, when not empty).
   template <class Object>
@@ -123,6 +128,12 @@ class Records {
   [[nodiscard]] store::Store& store() { return store_; }
 
  private:
+  template <class Object>
+  Result<Object> write_spec(const store::Entry& entry, const Object& present, const Object& next,
+                            model::Operation* with);
+  // Gives `operation` its id and adds its writes (and those of pruning) to `transaction`.
+  Result<void> stage_operation(model::Operation& operation, store::Transaction& transaction);
+
   store::Store& store_;
 };
 

@@ -251,6 +251,33 @@ TEST_F(RecordsTest, a_pending_operation_is_cancelled_at_once_and_a_running_one_i
   EXPECT_TRUE(asked->cancel_requested);
 }
 
+TEST_F(RecordsTest, an_operation_is_written_together_with_its_object_or_not_at_all) {
+  Operation create{.kind = "guest.create", .subject = "guest/web1"};
+  const auto created = records_.create(guest("web1"), &create);
+  ASSERT_TRUE(created);
+  EXPECT_EQ(records_.get_operation(create.id)->parameters.at("generation"), "1");
+  EXPECT_EQ(records_.get_operation(create.id)->parameters.at("uid"), created->uid());
+  Operation again{.kind = "guest.create", .subject = "guest/web1"};
+  EXPECT_FALSE(records_.create(guest("web1"), &again));
+  Operation start{.kind = "guest.start", .subject = "guest/web1"};
+  const auto same =
+      records_.change_spec<Guest>("web1", [](GuestSpec&) -> Result<void> { return {}; }, &start);
+  ASSERT_TRUE(same);
+  EXPECT_EQ(same->metadata(), created->metadata());
+  Operation stop{.kind = "guest.stop", .subject = "guest/web1"};
+  ASSERT_TRUE(records_.change_spec<Guest>(
+      "web1",
+      [](GuestSpec& spec) -> Result<void> {
+        spec.desired = model::Desired::Stopped;
+        return {};
+      },
+      &stop));
+  EXPECT_EQ(records_.get_operation(stop.id)->parameters.at("generation"), "2");
+  Operation remove{.kind = "guest.delete", .subject = "guest/web1"};
+  ASSERT_TRUE(records_.mark_deleting<Guest>("web1", 0, &remove));
+  EXPECT_EQ(records_.list_operations()->items.size(), 4U);
+}
+
 TEST_F(RecordsTest, old_operations_are_pruned_and_open_ones_kept) {
   const auto open = *records_.create_operation({.kind = "guest.start"});
   for (std::size_t i = 0; i < kOperationsKept + 50; ++i) {
