@@ -40,6 +40,9 @@ Result<Response> create_token(Service& service, const Request& request) {
   ALOFT_ASSIGN(const auto made,
                service.tokens().create(wanted.name(), static_cast<Role>(wanted.role()), lifetime,
                                        request.identity.name, wall_now()));
+  note_event(service, request, "token.created", "token/" + made.token.name,
+             fmt::format("{} made token {} with the role {}.", request.identity.name,
+                         made.token.name, name_of(made.token.role)));
   v1::Token message = to_message(made.token);
   message.set_secret(made.secret);
   Response response = answer(request, message, 201);
@@ -55,7 +58,6 @@ Result<Response> list_tokens(Service& service, const Request& request) {
 }
 
 Result<Response> metrics(Service& service) {
-  ALOFT_ASSIGN(const auto slow, SlowCall::begin(service));
   std::vector<Sample> samples = service.backend().samples();
   samples.push_back({.name = "aloft_api_requests_total",
                      .type = Sample::Type::Counter,
@@ -102,21 +104,24 @@ void add_admin_routes(Service& service, std::vector<Route>& routes) {
                     201,
                     {},
                     [&service](const Call& call) { return create_token(service, call.request); }});
-  routes.push_back({Method::Delete,
-                    "/v1/tokens/{name}",
-                    Role::Admin,
-                    "Revokes a bearer token",
-                    "",
-                    "",
-                    204,
-                    {},
-                    [&service](const Call& call) -> Result<Response> {
-                      ALOFT_TRY(service.tokens().remove(call.name));
-                      Response response;
-                      response.status = 204;
-                      response.content_type.clear();
-                      return response;
-                    }});
+  routes.push_back(
+      {Method::Delete,
+       "/v1/tokens/{name}",
+       Role::Admin,
+       "Revokes a bearer token",
+       "",
+       "",
+       204,
+       {},
+       [&service](const Call& call) -> Result<Response> {
+         ALOFT_TRY(service.tokens().remove(call.name));
+         note_event(service, call.request, "token.revoked", "token/" + call.name,
+                    fmt::format("{} revoked token {}.", call.request.identity.name, call.name));
+         Response response;
+         response.status = 204;
+         response.content_type.clear();
+         return response;
+       }});
   routes.push_back({Method::Get,
                     "/metrics",
                     Role::Viewer,

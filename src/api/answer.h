@@ -34,6 +34,10 @@ namespace aloft::api {
     Service& service, const Request& request, std::string_view kind, std::string_view subject,
     const std::function<Result<void>(model::Operation&, bool dry_run)>& begin);
 
+// Records who did what; a change is done whether or not this succeeds.
+void note_event(Service& service, const Request& request, std::string_view kind,
+                std::string_view subject, std::string message);
+
 // dryRun, for the tables of parameters.
 [[nodiscard]] const QueryParameter& dry_run_parameter();
 

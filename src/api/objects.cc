@@ -142,6 +142,12 @@ Result<Response> write_object(Service& service, const Request& request, const Ob
   ALOFT_ASSIGN(
       const auto written,
       service.records().update(next, expected == 0 ? present.metadata().revision : expected));
+  if (written.metadata().revision != present.metadata().revision) {
+    const std::string subject = fmt::format("{}/{}", Object::kKind, written.name());
+    note_event(service, request, fmt::format("{}.changed", Object::kKind), subject,
+               fmt::format("{} changed {} to generation {}.", request.identity.name, subject,
+                           written.metadata().generation));
+  }
   return answer_object(request, written);
 }
 
@@ -216,7 +222,12 @@ Result<Response> delete_host(Service& service, const Call& call) {
                 fmt::format("host {} has guest {}; delete or move its guests first", call.name,
                             guest.name()));
   }
-  if (!dry_run) ALOFT_TRY(service.records().remove<Host>(call.name, present.uid()));
+  if (!dry_run) {
+    ALOFT_TRY(service.records().remove<Host>(call.name, present.uid()));
+    note_event(
+        service, call.request, "host.forgotten", "host/" + call.name,
+        fmt::format("{} removed the record of host {}.", call.request.identity.name, call.name));
+  }
   Response response;
   response.status = 204;
   response.content_type.clear();

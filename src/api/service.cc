@@ -139,6 +139,20 @@ Result<std::uint64_t> expected_revision(const Request& request) {
               "If-Match is none of our ETags; send the one that GET gave, with its quotes");
 }
 
+void note_event(Service& service, const Request& request, std::string_view kind,
+                std::string_view subject, std::string message) {
+  model::Event event;
+  event.kind = kind;
+  event.subject = subject;
+  event.message = std::move(message);
+  event.cause = fmt::format("request {}", request.id);
+  event.actor = request.identity.name;
+  event.host = service.options().host_name;
+  if (const auto done = service.records().append_event(event); !done) {
+    log::warning("api", "no event of {} {}: {}", kind, subject, done.error().message);
+  }
+}
+
 const QueryParameter& dry_run_parameter() {
   static const QueryParameter parameter{"dryRun", "check everything, change nothing"};
   return parameter;
@@ -182,6 +196,9 @@ Result<Response> answer_operation(
     }
   }
   ALOFT_TRY(begin(operation, false));
+  note_event(service, request, "operation.asked", subject,
+             fmt::format("{} asked for {} of {} (operation {}).", request.identity.name, kind,
+                         subject, operation.id));
   Response response = answer(request, model::to_message(operation), 202);
   response.headers.emplace_back("Location", "/v1/operations/" + operation.id);
   return response;

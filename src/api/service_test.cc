@@ -322,6 +322,20 @@ TEST_F(ServiceTest, events_are_listed_and_filtered) {
   EXPECT_EQ(send(Method::Get, "/v1/events?severity=loud").status, 400);
 }
 
+TEST_F(ServiceTest, whoever_changes_something_is_named_in_an_event) {
+  make_web1();
+  ASSERT_EQ(send(Method::Patch, "/v1/guests/web1", R"({"spec":{"priority":3}})").status, 200);
+  ASSERT_EQ(send(Method::Patch, "/v1/guests/web1", R"({"spec":{"priority":3}})").status, 200);
+  ASSERT_EQ(send(Method::Patch, "/v1/guests/web1?dryRun=true", R"({"spec":{"priority":4}})").status,
+            200);
+  const auto events = records_.latest_events(10)->items;
+  ASSERT_EQ(events.size(), 2U);
+  EXPECT_EQ(events[0].kind, "operation.asked");
+  EXPECT_EQ(events[1].kind, "guest.changed");
+  EXPECT_EQ(events[1].subject, "guest/web1");
+  EXPECT_EQ(events[1].actor, "unix:test");
+}
+
 TEST_F(ServiceTest, metrics_are_prometheus_text) {
   const auto response = send(Method::Get, "/metrics");
   ASSERT_EQ(response.status, 200);

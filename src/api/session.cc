@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <openssl/pem.h>
 #include <openssl/x509.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <array>
@@ -161,15 +162,6 @@ template <class Stream>
 asio::awaitable<void> serve_events(std::shared_ptr<Shared> shared, Stream* stream,
                                    EventSource source, std::string request_id) {
   const auto executor = co_await asio::this_coro::executor;
-  if (shared->streams >= kMaxStreams) {
-    co_await write_response(stream,
-                            error_response({Code::ResourceExhausted, "api.too_many_streams",
-                                            fmt::format("{} streams are open, the maximum; close "
-                                                        "one",
-                                                        kMaxStreams)}),
-                            std::move(request_id), false);
-    co_return;
-  }
   const Counted counted(shared->streams);
   const auto timer = std::make_shared<asio::steady_timer>(executor);
   const auto queue = std::make_shared<EventQueue>(
@@ -338,6 +330,12 @@ asio::awaitable<bool> serve_one(std::shared_ptr<Shared> shared, Stream* stream,
   auto response = co_await asio::co_spawn(shared->workers,
                                           handle_on_worker(&shared->service, *std::move(request)),
                                           asio::use_awaitable);
+  if ((response.events || response.console) && shared->streams >= kMaxStreams) {
+    if (response.console) ::close(*response.console);
+    response =
+        error_response({Code::ResourceExhausted, "api.too_many_streams",
+                        fmt::format("{} streams are open, the maximum; close one", kMaxStreams)});
+  }
   if (response.events) {
     co_await serve_events(shared, stream, std::move(response.events), std::move(id));
     co_return false;
