@@ -158,6 +158,30 @@ asio::awaitable<void> linger(Stream* stream) {
   }
 }
 
+// A client of events sends nothing more: reading tells when it goes away.
+template <class Stream>
+struct Leaving {
+  Leaving(Stream* client, std::shared_ptr<EventQueue> events, asio::steady_timer timer)
+      : stream(client), queue(std::move(events)), noticed(std::move(timer)) {}
+  Stream* stream;
+  std::shared_ptr<EventQueue> queue;
+  asio::steady_timer noticed;
+  bool ended = false;
+};
+
+template <class Stream>
+asio::awaitable<void> notice_leaving(std::shared_ptr<Leaving<Stream>> leaving) {
+  std::array<char, 256> bytes{};
+  for (;;) {
+    const auto [error, count] =
+        co_await leaving->stream->async_read_some(asio::buffer(bytes), kAwait);
+    if (error) break;
+  }
+  leaving->ended = true;
+  leaving->queue->close();
+  leaving->noticed.cancel();
+}
+
 template <class Stream>
 asio::awaitable<void> serve_events(std::shared_ptr<Shared> shared, Stream* stream,
                                    EventSource source, std::string request_id) {
@@ -183,8 +207,13 @@ asio::awaitable<void> serve_events(std::shared_ptr<Shared> shared, Stream* strea
   lowest.expires_after(kWriteTimeout);
   const auto [head_error, head_count] =
       co_await http::async_write_header(*stream, serializer, kAwait);
-  bool failed = static_cast<bool>(head_error);
-  while (!failed) {
+  const bool failed = static_cast<bool>(head_error);
+  const auto leaving =
+      std::make_shared<Leaving<Stream>>(stream, queue, asio::steady_timer(executor));
+  leaving->noticed.expires_at(asio::steady_timer::time_point::max());
+  lowest.expires_never();  // of reading; writing sets its own
+  asio::co_spawn(executor, notice_leaving(leaving), asio::detached);
+  while (!failed && !leaving->ended) {
     auto [text, ended] = queue->take();
     if (!text.empty()) {
       lowest.expires_after(kWriteTimeout);
@@ -197,6 +226,11 @@ asio::awaitable<void> serve_events(std::shared_ptr<Shared> shared, Stream* strea
     const auto [woken] = co_await timer->async_wait(kAwait);
     if (!woken) queue->send(": still here\n");
   }
+  // The reader uses the stream of this coroutine: it must have ended first.
+  boost::system::error_code ignored;
+  lowest.socket().shutdown(asio::socket_base::shutdown_both, ignored);
+  lowest.cancel();
+  if (!leaving->ended) (void)co_await leaving->noticed.async_wait(kAwait);
   // Ending a watch waits for its handler: not on this thread.
   asio::post(shared->workers, [kept = *std::move(running)]() mutable { kept.reset(); });
 }

@@ -99,10 +99,21 @@ Result<EventCounter> read_counter(store::Store& store) {
 }
 
 // Ended operations above the number kept, the oldest first.
-std::vector<std::string> superfluous(const std::vector<Operation>& operations) {
+Result<std::vector<std::string>> superfluous(const std::vector<store::Entry>& entries) {
   std::vector<std::string> ended;
-  for (const auto& operation : operations) {
-    if (operation.ended()) ended.push_back(operation.id);
+  std::size_t open = 0;
+  for (const auto& entry : entries) {
+    ALOFT_ASSIGN(const auto operation, read_operation(entry));
+    if (operation.ended()) {
+      ended.push_back(operation.id);
+    } else {
+      ++open;
+    }
+  }
+  if (open >= kOperationsOpen) {
+    return fail(Code::ResourceExhausted, "operation.too_many",
+                fmt::format("{} operations are open, the maximum; wait until some have ended",
+                            kOperationsOpen));
   }
   const std::size_t extra = ended.size() > kOperationsKept ? ended.size() - kOperationsKept : 0;
   ended.resize(std::min(extra, store::kMaxWrites / 2));
@@ -116,19 +127,15 @@ Result<void> Records::stage_operation(Operation& operation, store::Transaction& 
   operation.id = new_operation_id(operation.created_at);
   if (operation.state == OperationState::Running) operation.started_at = operation.created_at;
   ALOFT_TRY(model::validate(operation));
-  ALOFT_ASSIGN(const auto present, list_operations());
-  const auto open = static_cast<std::size_t>(
-      std::ranges::count_if(present.items, [](const Operation& other) { return !other.ended(); }));
-  if (open >= kOperationsOpen) {
-    return fail(Code::ResourceExhausted, "operation.too_many",
-                fmt::format("{} operations are open, the maximum; wait until some have ended",
-                            kOperationsOpen));
+  ALOFT_ASSIGN(const auto listing, store_.list(kOperations));
+  if (listing.entries.size() >= kOperationsKept) {
+    ALOFT_ASSIGN(const auto extra, superfluous(listing.entries));
+    for (const auto& id : extra) {
+      transaction.writes.push_back({operation_key(id), std::nullopt, {}});
+    }
   }
   transaction.compares.push_back({operation_key(operation.id), store::Revision(0)});
   transaction.writes.push_back({operation_key(operation.id), model::to_bytes(operation), {}});
-  for (const auto& id : superfluous(present.items)) {
-    transaction.writes.push_back({operation_key(id), std::nullopt, {}});
-  }
   return {};
 }
 

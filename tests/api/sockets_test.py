@@ -268,6 +268,12 @@ class Api(unittest.TestCase):
             data += chunk
         client.close()
         self.assertEqual(self.local("GET", "/v1/watch?kinds=people")[0], 400)
+        # More than may be open at one time: those that left have made room.
+        for _ in range(150):
+            follower = self.raw()
+            follower.sendall(b"GET /v1/events?follow=true HTTP/1.1\r\nHost: a\r\n\r\n")
+            self.assertIn(b" 200 ", follower.recv(4096))
+            follower.close()
         followers = [self.raw() for _ in range(20)]
         for follower in followers:
             follower.sendall(b"GET /v1/events?follow=true HTTP/1.1\r\nHost: a\r\n\r\n")

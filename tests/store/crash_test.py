@@ -1,5 +1,6 @@
 """kill -9 at any point loses no acknowledged change and leaves no torn transaction."""
 
+import os
 import random
 import subprocess
 import sys
@@ -50,6 +51,26 @@ class Crash(unittest.TestCase):
                 writer.kill()
                 writer.communicate()
             self.check(folder)
+
+    def test_a_full_disk_is_named_and_what_was_acknowledged_stays(self):
+        with tempfile.TemporaryDirectory(prefix="aloft-store-") as folder:
+            # A mount of its own, which goes with the last process that sees it.
+            script = f"""mount -t tmpfs -o size=2m none {folder} || exit 77
+                {WRITER} write {folder} 1 >/dev/null 2>{folder}.err
+                echo writer $?
+                {WRITER} check {folder}"""
+            # The history of the writer's changes fills it soon.
+            done = subprocess.run(["unshare", "-m", "sh", "-c", script], capture_output=True, text=True, timeout=240)
+            try:
+                if done.returncode in (1, 77) and "writer" not in done.stdout:
+                    self.skipTest("mounting needs root")
+                with open(folder + ".err") as file:
+                    self.assertIn("store.disk_full", file.read())
+                self.assertEqual(done.returncode, 0, done.stderr)
+                self.assertGreater(int(done.stdout.split()[-1]), 10)
+            finally:
+                if os.path.exists(folder + ".err"):
+                    os.unlink(folder + ".err")
 
 
 if __name__ == "__main__":
