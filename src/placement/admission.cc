@@ -250,10 +250,7 @@ bool Admission::try_move(const Move& move) {
     journal_.clear();
     return true;
   }
-  Move back = move;
-  std::swap(back.from, back.to);
-  std::swap(back.add_replica, back.drop_replica);
-  placement::apply(state_, back);
+  placement::apply(state_, inverse(move));
   roll_back_plans();
   return false;
 }

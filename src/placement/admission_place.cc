@@ -12,6 +12,8 @@ namespace {
 constexpr std::size_t kMaxHostsTried = 64;
 constexpr std::size_t kSmallFarm = 1'000;
 constexpr double kSameRackWeight = 2;
+// Replicas of large farms are chosen among so many hosts with room.
+constexpr std::size_t kReplicaHostsLookedAt = 256;
 
 }  // namespace
 
@@ -36,6 +38,8 @@ std::optional<std::vector<HostIndex>> Admission::choose_replicas(GuestIndex gues
     chosen.push_back(host);
     all.push_back(host);
   }
+  const std::size_t enough =
+      state_.host_count() > kSmallFarm ? kReplicaHostsLookedAt : state_.host_count();
   const Unit unit = unit_of(host);
   Amounts disk;
   disk[Resource::Disk] = g.needs[Resource::Disk];
@@ -46,7 +50,11 @@ std::optional<std::vector<HostIndex>> Admission::choose_replicas(GuestIndex gues
   eligibility_.prepare(guest);
   while (all.size() < g.replica_count) {
     std::optional<Choice> best;
-    for (std::uint32_t h = 0; h < state_.host_count(); ++h) {
+    std::size_t found = 0;
+    const std::uint32_t count = state_.host_count();
+    const std::uint32_t first = count > kSmallFarm ? guest.value() * 2654435761U % count : 0;
+    for (std::uint32_t i = 0; i < count && found < enough; ++i) {
+      const std::uint32_t h = first + i < count ? first + i : first + i - count;
       const HostIndex to(h);
       if (std::ranges::find(all, to) != all.end() || !disk.fits_in(state_.free(to))) continue;
       double score = crowding(state_, to, disk);
@@ -61,6 +69,7 @@ std::optional<std::vector<HostIndex>> Admission::choose_replicas(GuestIndex gues
           score += kSameRackWeight;
         }
       }
+      ++found;
       if (best && score >= best->score) continue;
       if (eligibility_.allows(to)) best = Choice{to, score};
     }

@@ -29,6 +29,8 @@ struct BalanceOptions {
   ReplicaMoves replica_moves = ReplicaMoves::Allowed;
   // Hosts looked at as targets for each guest; the emptiest ones when the farm has more.
   std::size_t max_targets = 128;
+  // Plans made from different first moves, of which the best is answered. Without an admission.
+  std::uint32_t tries = 1;
   // Guests that may not move in this plan.
   std::function<bool(GuestIndex)> pinned = {};
 };

@@ -55,7 +55,9 @@ void Eligibility::prepare(GuestIndex index) {
   } else {
     shortlist_ = guest.allowed;
   }
-  if (!guest.allowed.empty() || no_replica_left_) simple_ = false;
+  if (!guest.allowed.empty() || !shortlist_.empty() || no_replica_left_) simple_ = false;
+  has_wishes_ = !guest.preferences.empty() || !state_.rules_of(index).empty() ||
+                (guest.locality == Locality::Preferred && !guest.replicas.empty());
 }
 
 void Eligibility::add_rule(RuleIndex index) {
@@ -133,7 +135,7 @@ void Eligibility::add_companions(const Rule& rule) {
 
 std::optional<Obstacle> Eligibility::own_obstacle(const Guest& guest, HostIndex index,
                                                   Locality locality) const {
-  const Host& host = state_.host(index);
+  const HostTraits& host = state_.traits(index);
   if (guest.architecture != host.architecture) return Obstacle::Architecture;
   if ((guest.features & ~host.features) != 0) return Obstacle::Features;
   if ((guest.licences & ~host.licences) != 0) return Obstacle::Licence;
@@ -194,6 +196,12 @@ std::optional<Refusal> Eligibility::obstacle(HostIndex index, Locality locality)
 
 bool Eligibility::allows(HostIndex host) const {
   if (no_replica_left_) return false;
+  if (simple_) {
+    const Guest& guest = state_.guest(guest_);
+    const HostTraits& traits = state_.traits(host);
+    return traits.state == HostState::Up && traits.architecture == guest.architecture &&
+           (guest.features & ~traits.features) == 0 && (guest.licences & ~traits.licences) == 0;
+  }
   return !obstacle(host, state_.guest(guest_).locality).has_value();
 }
 
@@ -218,6 +226,7 @@ Refusal Eligibility::refusal(HostIndex host) const {
 }
 
 double Eligibility::penalty(HostIndex host) const {
+  if (!has_wishes_) return 0;
   double sum = 0;
   for (std::size_t level = 0; level < 3; ++level) {
     const Weight& weight = weights_[level][state_.domain(static_cast<Level>(level), host)];
@@ -232,14 +241,12 @@ double Eligibility::penalty(HostIndex host) const {
 }
 
 double crowding(const State& state, HostIndex host, const Amounts& needs) {
-  const Amounts& capacity = state.capacity(host);
   const Amounts& free = state.free(host);
+  const std::array<double, kResourceCount>& per_amount = state.traits(host).per_amount;
   double sum = 0;
-  for (Resource resource : kResources) {
-    if (needs[resource] == 0 || capacity[resource] <= 0) continue;
-    const double whole = static_cast<double>(capacity[resource]);
-    const double used = static_cast<double>(capacity[resource] - free[resource]) / whole;
-    const double more = static_cast<double>(needs[resource]) / whole;
+  for (std::size_t i = 0; i < kResourceCount; ++i) {
+    const double used = 1 - static_cast<double>(free[kResources[i]]) * per_amount[i];
+    const double more = static_cast<double>(needs[kResources[i]]) * per_amount[i];
     sum += more * (2 * used + more);
   }
   return sum;

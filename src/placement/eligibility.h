@@ -98,6 +98,7 @@ class Eligibility {
   std::vector<HostIndex> shortlist_;
   bool no_replica_left_ = false;
   bool simple_ = true;  // no rule, no companion: the short way
+  bool has_wishes_ = false;
 };
 
 // How a host is chosen among those that fit.

@@ -135,12 +135,7 @@ EvacuationPlan Evacuation::run() {
 }
 
 void take_back(State& state, const std::vector<Move>& moves) {
-  for (auto at = moves.rbegin(); at != moves.rend(); ++at) {
-    Move back = *at;
-    std::swap(back.from, back.to);
-    std::swap(back.add_replica, back.drop_replica);
-    apply(state, back);
-  }
+  for (auto at = moves.rbegin(); at != moves.rend(); ++at) apply(state, inverse(*at));
 }
 
 }  // namespace

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <cmath>
+#include <utility>
 
 namespace aloft::placement {
 namespace {
@@ -62,6 +63,13 @@ void apply(State& state, const Move& move) {
   if (move.add_replica) state.add_replica(move.guest, *move.add_replica);
   if (move.from != move.to) state.move(move.guest, move.to);
   if (move.drop_replica) state.drop_replica(move.guest, *move.drop_replica);
+}
+
+Move inverse(const Move& move) {
+  Move back = move;
+  std::swap(back.from, back.to);
+  std::swap(back.add_replica, back.drop_replica);
+  return back;
 }
 
 NoRoom explain_no_room(const State& state, const Eligibility& eligibility) {

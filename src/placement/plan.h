@@ -42,6 +42,8 @@ struct Move {
 
 // Changes the state as the move says.
 void apply(State& state, const Move& move);
+// The move that takes it back.
+[[nodiscard]] Move inverse(const Move& move);
 
 // A guest for which no host is left.
 struct NoRoom {

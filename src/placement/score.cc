@@ -28,7 +28,7 @@ double deviation(double count, double sum, double squares) {
 
 }  // namespace
 
-Score::Score(const State& state, const ScoreOptions& options) : state_(state), options_(options) {
+Score::Score(const State& state, const ScoreOptions& options) : state_(&state), options_(options) {
   const std::uint32_t hosts = state.host_count();
   const std::uint32_t guests = state.guest_count();
   live_.resize(hosts);
@@ -108,7 +108,8 @@ void Score::count_host(HostIndex host, double sign) {
 }
 
 double Score::combine(const Values& sums, const Values& squares, double shorts) const {
-  double total = options_.short_reserve_weight * shorts;
+  double total = options_.short_reserve_weight * shorts +
+                 options_.reserve_total_weight * sums[at(Metric::Reserve)];
   for (std::size_t m = 0; m < kMetricCount; ++m) {
     total += options_.weights[m] * deviation(counts_[m], sums[m], squares[m]);
   }
@@ -117,7 +118,7 @@ double Score::combine(const Values& sums, const Values& squares, double shorts) 
 
 // The one host that a mirrored guest can restart on.
 std::optional<Score::Pair> Score::pair_of(GuestIndex index, HostIndex host) const {
-  const Guest& guest = state_.guest(index);
+  const Guest& guest = state_->guest(index);
   if (guest.locality != Locality::Required || guest.replicas.size() != 2) return std::nullopt;
   if (guest.replicas[0] == host) return Pair{host, guest.replicas[1]};
   if (guest.replicas[1] == host) return Pair{host, guest.replicas[0]};

@@ -31,7 +31,8 @@ enum class Metric : std::uint8_t {
 
 struct ScoreOptions {
   std::array<double, kMetricCount> weights = {1, 1, 1, 1, 1, 1, 1, 1};
-  double short_reserve_weight = 1;  // for each host with less free memory than its reserve
+  double reserve_total_weight = 0.25;  // of the sum of reserve shares: less reserve, more room
+  double short_reserve_weight = 1;     // for each host with less free memory than its reserve
   // Capacity: loads are shares of what the host has. Absolute: they are summed as they are.
   enum class LoadUnits : std::uint8_t { Capacity, Absolute } load_units = LoadUnits::Capacity;
 };
@@ -84,7 +85,7 @@ class Score {
   void add_peer(const Pair& pair, double memory);
   void count_host(HostIndex host, double sign);
 
-  const State& state_;
+  const State* state_;
   ScoreOptions options_;
   std::vector<bool> live_;
   std::vector<Values> inverse_;  // 1 / capacity; 0: the host has none

@@ -43,6 +43,12 @@ Result<State> State::make(Farm farm) {
                                      : state.farm_.cpu_overcommit_percent;
     const std::int64_t cpus = std::min(capacity[Resource::Cpu], kMaxAmount / kMaxOvercommitPercent);
     capacity[Resource::Cpu] = cpus * percent / 100;
+    HostTraits traits{host.features, host.licences, host.architecture, host.state, {}};
+    for (std::size_t i = 0; i < kResourceCount; ++i) {
+      const std::int64_t amount = capacity[kResources[i]];
+      traits.per_amount[i] = amount > 0 ? 1 / static_cast<double>(amount) : 0;
+    }
+    state.traits_.push_back(traits);
     state.capacity_.push_back(capacity);
     state.free_.push_back(capacity);
     state.free_devices_[h] = host.devices;

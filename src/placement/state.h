@@ -15,6 +15,15 @@
 
 namespace aloft::placement {
 
+// What a scan over thousands of hosts reads of each, side by side in memory.
+struct HostTraits {
+  std::uint64_t features = 0;
+  std::uint64_t licences = 0;
+  std::uint32_t architecture = 0;
+  HostState state = HostState::Up;
+  std::array<double, kResourceCount> per_amount{};  // 1 / capacity; 0: the host has none
+};
+
 using DomainIndex = std::uint32_t;  // of a host, rack or site, by level
 
 class State {
@@ -56,7 +65,8 @@ class State {
   [[nodiscard]] DomainIndex domain_count(Level level) const {
     return domain_counts_[static_cast<std::size_t>(level)];
   }
-  [[nodiscard]] bool up(HostIndex host) const { return this->host(host).state == HostState::Up; }
+  [[nodiscard]] const HostTraits& traits(HostIndex host) const { return traits_[host.value()]; }
+  [[nodiscard]] bool up(HostIndex host) const { return traits(host).state == HostState::Up; }
 
   // What the guest takes of the host it runs on; without disk when replicas hold it.
   [[nodiscard]] Amounts running_needs(GuestIndex guest) const;
@@ -72,7 +82,10 @@ class State {
   // Requires: the guest has no replica there (add), has one there (drop).
   void add_replica(GuestIndex guest, HostIndex host);
   void drop_replica(GuestIndex guest, HostIndex host);
-  void set_host_state(HostIndex host, HostState state) { farm_.hosts[host.value()].state = state; }
+  void set_host_state(HostIndex host, HostState state) {
+    farm_.hosts[host.value()].state = state;
+    traits_[host.value()].state = state;
+  }
   void set_pressure(HostIndex host, const Pressure& pressure) {
     farm_.hosts[host.value()].pressure = pressure;
   }
@@ -98,6 +111,7 @@ class State {
 
   Farm farm_;
   std::vector<bool> present_;
+  std::vector<HostTraits> traits_;
   std::vector<Amounts> capacity_;
   std::vector<Amounts> free_;
   std::vector<std::vector<DeviceCount>> free_devices_;

@@ -1,7 +1,5 @@
 #include "placement/undo.h"
 
-#include <utility>
-
 namespace aloft::placement {
 
 UndoableChanges::UndoableChanges(State& state, Admission* admission)
@@ -19,22 +17,11 @@ bool UndoableChanges::apply(const Move& move) {
   return true;
 }
 
-void UndoableChanges::revert(const Move& move) {
-  Move back = move;
-  std::swap(back.from, back.to);
-  std::swap(back.add_replica, back.drop_replica);
-  placement::apply(state_, back);
-}
-
-void UndoableChanges::undo_to(std::size_t count) {
-  while (moves_.size() > count) {
-    revert(moves_.back());
+void UndoableChanges::undo() {
+  while (!moves_.empty()) {
+    placement::apply(state_, inverse(moves_.back()));
     moves_.pop_back();
   }
-}
-
-void UndoableChanges::undo() {
-  undo_to(0);
   if (admission_ != nullptr) admission_->restore_plans(*plans_);
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <optional>
+#include <utility>
 #include <vector>
 
 #include "placement/admission.h"
@@ -19,15 +20,12 @@ class UndoableChanges {
   bool apply(const Move& move);
   // The state and the admission as they were.
   void undo();
-  // Back to what the first `count` moves made of the state. Only without an admission, or when
-  // undo() follows.
-  void undo_to(std::size_t count);
   [[nodiscard]] const std::vector<Move>& moves() const { return moves_; }
   [[nodiscard]] Move& back() { return moves_.back(); }
+  // Takes the moves out without undoing them: undoing is then the caller's.
+  [[nodiscard]] std::vector<Move> release() { return std::exchange(moves_, {}); }
 
  private:
-  void revert(const Move& move);
-
   State& state_;
   Admission* admission_;
   std::optional<Admission::Plans> plans_;
