@@ -67,6 +67,7 @@ Result<void> run_balance(const std::vector<std::string>& args) {
   options.max_moves = args.size() > 3 ? std::strtoul(args[3].c_str(), nullptr, 10) : 1'000'000;
   options.min_gain = 0.01 * state.host_count();  // hbal's least gain of one move
   options.price_per_tib = 0;
+  options.rounds = 8;  // hbal moves an instance as often as it likes
   if (args.size() > 4)
     options.tries = static_cast<std::uint32_t>(std::strtoul(args[4].c_str(), nullptr, 10));
   const auto start = std::chrono::steady_clock::now();

@@ -497,7 +497,20 @@ BalancePlan Search::run() {
 }  // namespace
 
 BalancePlan balance(State& state, const BalanceOptions& options, Admission* admission) {
-  return Search(state, options, admission).run();
+  if (options.rounds <= 1 || admission != nullptr) return Search(state, options, admission).run();
+  BalancePlan whole = Search(state, options, nullptr).run();
+  BalanceOptions rest = options;
+  for (const Move& move : whole.moves) apply(state, move);
+  for (std::uint32_t round = 1; round < options.rounds; ++round) {
+    rest.max_moves = options.max_moves - std::min(options.max_moves, whole.moves.size());
+    const BalancePlan more = Search(state, rest, nullptr).run();
+    if (more.moves.empty()) break;
+    for (const Move& move : more.moves) apply(state, move);
+    whole.moves.insert(whole.moves.end(), more.moves.begin(), more.moves.end());
+    whole.score_after = more.score_after;
+  }
+  for (auto at = whole.moves.rbegin(); at != whole.moves.rend(); ++at) apply(state, inverse(*at));
+  return whole;
 }
 
 }  // namespace aloft::placement

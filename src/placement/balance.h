@@ -3,7 +3,7 @@
 // balance() is one round without memory: a plan from the state as it is. It takes the move with
 // the largest gain, again and again, and stops when none is worth its price. Steadiness over many
 // rounds (cool-down, hold, no second move under steady load) is balancer.h's. A guest gets at most
-// one move in a plan.
+// one move in a plan (rounds in options).
 #pragma once
 
 #include <cstdint>
@@ -31,6 +31,8 @@ struct BalanceOptions {
   std::size_t max_targets = 128;
   // Plans made from different first moves, of which the best is answered. Without an admission.
   std::uint32_t tries = 1;
+  // A plan of several rounds may move a guest once in each.
+  std::uint32_t rounds = 1;
   // Guests that may not move in this plan.
   std::function<bool(GuestIndex)> pinned = {};
 };

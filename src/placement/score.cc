@@ -20,6 +20,12 @@ double inverse(double value) {
   return value > 0 ? 1 / value : 0;
 }
 
+// 0 for a host with room for its reserve; else more than 1, growing with what is missing.
+double shortage(double reserve, double free, double per_byte) {
+  constexpr double kSlope = 10;
+  return reserve > free ? 1 + kSlope * (reserve - free) * per_byte : 0;
+}
+
 double deviation(double count, double sum, double squares) {
   if (count <= 0) return 0;
   const double mean = sum / count;
@@ -104,7 +110,7 @@ void Score::count_host(HostIndex host, double sign) {
     sums_[m] += sign * values_[h][m];
     squares_[m] += sign * values_[h][m] * values_[h][m];
   }
-  if (reserve_[h] > free_memory_[h]) shorts_ += sign;
+  shorts_ += sign * shortage(reserve_[h], free_memory_[h], inverse_[h][at(Metric::Reserve)]);
 }
 
 double Score::combine(const Values& sums, const Values& squares, double shorts) const {
@@ -215,7 +221,11 @@ std::optional<double> Score::after(const Move& move) const {
     const bool was_short = reserve_[h] > free_memory_[h];
     const bool is_short = change.reserve > change.free_memory;
     if (is_short && !was_short) return std::nullopt;
-    if (was_short && !is_short) shorts -= 1;
+    if (was_short) {
+      const double per_byte = inverse_[h][at(Metric::Reserve)];
+      shorts += shortage(change.reserve, change.free_memory, per_byte) -
+                shortage(reserve_[h], free_memory_[h], per_byte);
+    }
     for (std::size_t m = 0; m < kMetricCount; ++m) {
       const double was = values_[h][m];
       const double will = change.values[m];
