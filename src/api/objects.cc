@@ -97,9 +97,28 @@ Result<Response> list_objects(Service& service, const Request& request) {
   return answer(request, list);
 }
 
+// What a new object leaves open and the records know.
+template <class Object>
+Result<Object> completed(records::Records& /*records*/, const Object& object) {
+  return object;
+}
+// A guest is what its image is, from the beginning: its technique never changes.
+Result<Guest> completed(records::Records& records, const Guest& guest) {
+  if (guest.spec().technique != model::Technique::Unspecified) return guest;
+  const auto image = records.get<Image>(guest.spec().image);
+  if (!image) return guest;  // admission says so when it is missing
+  model::GuestSpec spec = guest.spec();
+  spec.technique = image->spec().technique;
+  if (spec.technique == model::Technique::Unspecified) {
+    spec.technique = image->status().technique;
+  }
+  return guest.with_spec(std::move(spec));
+}
+
 template <class Object>
 Result<Response> create_object(Service& service, const Request& request) {
-  ALOFT_ASSIGN(auto object, model::from_json<Object>(request.body));
+  ALOFT_ASSIGN(const auto wanted, model::from_json<Object>(request.body));
+  ALOFT_ASSIGN(auto object, completed(service.records(), wanted));
   object.set_status({});
   const std::string kind = fmt::format("{}.create", Object::kKind);
   const std::string subject = fmt::format("{}/{}", Object::kKind, object.name());

@@ -41,6 +41,16 @@ TEST_F(ServiceTest, makes_reads_and_lists_guests) {
   EXPECT_EQ(message.items(0).spec().memory_bytes(), 67108864U);
 }
 
+TEST_F(ServiceTest, a_guest_takes_its_technique_from_its_image) {
+  make_image();
+  ASSERT_TRUE(records_.change_status<model::Image>("busybox", "", [](model::ImageStatus& status) {
+    status.technique = model::Technique::Container;
+  }));
+  ASSERT_EQ(send(Method::Post, "/v1/guests", kWeb1).status, 202);
+  EXPECT_EQ(records_.get<model::Guest>("web1")->spec().technique, model::Technique::Container);
+  EXPECT_EQ(parsed(send(Method::Get, "/v1/guests?technique=container"))["items"].size(), 1U);
+}
+
 TEST_F(ServiceTest, a_creation_is_an_operation_that_can_be_read_and_cancelled) {
   make_image();
   const auto made = send(Method::Post, "/v1/guests", kWeb1);
