@@ -12,6 +12,7 @@
 
 #include "base/instant.h"
 #include "base/result.h"
+#include "model/guest.h"
 
 namespace aloft::api {
 
@@ -34,6 +35,10 @@ struct Sample {
 class Backend {
  public:
   virtual ~Backend() = default;
+
+  // A last word on a new or changed guest before it is written: user-data that is not YAML, options
+  // that no driver knows. Must not depend on what runs now. Errors: InvalidArgument.
+  virtual Result<void> admit(const model::Guest& /*guest*/) { return {}; }
 
   // A descriptor that reads and writes the guest's console, non-blocking; the caller closes it.
   // Errors: NotFound "guest.not_found", FailedPrecondition when it does not run.

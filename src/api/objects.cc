@@ -115,6 +115,17 @@ Result<Guest> completed(records::Records& records, const Guest& guest) {
   return guest.with_spec(std::move(spec));
 }
 
+// What only the host itself can judge.
+template <class Object>
+Result<void> admit_here(Backend& /*backend*/, const Object& /*object*/) {
+  return {};
+}
+Result<void> admit_here(Backend& backend, const Guest& guest) {
+  auto admitted = backend.admit(guest);
+  if (admitted) return {};
+  return std::unexpected(with_context(std::move(admitted).error(), "guest " + guest.name()));
+}
+
 template <class Object>
 Result<Response> create_object(Service& service, const Request& request) {
   ALOFT_ASSIGN(const auto wanted, model::from_json<Object>(request.body));
@@ -126,6 +137,7 @@ Result<Response> create_object(Service& service, const Request& request) {
       service, request, kind, subject,
       [&](model::Operation& operation, bool dry_run) -> Result<void> {
         ALOFT_TRY(admit_new(service.records(), request.identity, object));
+        ALOFT_TRY(admit_here(service.backend(), object));
         if (dry_run) {
           const auto present = service.records().get<Object>(object.name());
           if (!present && present.error().code == Code::NotFound) return {};
@@ -154,6 +166,7 @@ Result<Response> write_object(Service& service, const Request& request, const Ob
                               const Object& wanted, std::uint64_t expected) {
   ALOFT_ASSIGN(const auto next, changed(present, wanted));
   ALOFT_TRY(admit_change(service.records(), request.identity, present, next));
+  if (present.spec() != next.spec()) ALOFT_TRY(admit_here(service.backend(), next));
   ALOFT_ASSIGN(const bool dry_run, request.flag("dryRun"));
   if (dry_run && (expected == 0 || expected == present.metadata().revision)) {
     return answer_object(request, next);

@@ -123,6 +123,20 @@ TEST_F(ServiceTest, refuses_what_no_host_can_hold_or_what_does_not_exist) {
   EXPECT_TRUE(records_.list<model::Guest>()->items.empty());
 }
 
+TEST_F(ServiceTest, the_host_has_a_last_word_on_a_guest) {
+  make_web1();
+  const auto changed =
+      send(Method::Patch, "/v1/guests/web1", R"({"spec":{"cloudInit":"not yaml: ["}})");
+  EXPECT_EQ(changed.status, 400);
+  EXPECT_EQ(parsed(changed)["reason"], "cloud_init.not_yaml");
+  EXPECT_THAT(parsed(changed)["message"], HasSubstr("guest web1"));
+  const std::string second =
+      R"({"metadata":{"name":"web2"},"spec":{"cpus":1,"memoryBytes":"67108864","cloudInit":"not yaml"}})";
+  EXPECT_EQ(send(Method::Post, "/v1/guests", second).status, 400);
+  EXPECT_EQ(send(Method::Post, "/v1/guests?dryRun=true", second).status, 400);
+  EXPECT_EQ(records_.list<model::Guest>()->items.size(), 1U);
+}
+
 TEST_F(ServiceTest, a_put_needs_the_revision_that_was_read) {
   make_web1();
   const auto read = send(Method::Get, "/v1/guests/web1");

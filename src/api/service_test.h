@@ -15,6 +15,10 @@ namespace aloft::api {
 
 class ScriptedBackend final : public Backend {
  public:
+  Result<void> admit(const model::Guest& guest) override {
+    if (!guest.spec().cloud_init.starts_with("not yaml")) return {};
+    return fail(Code::InvalidArgument, "cloud_init.not_yaml", "the user-data is not YAML");
+  }
   Result<int> open_console(std::string_view guest) override {
     if (console < 0) {
       return fail(Code::FailedPrecondition, "guest.not_running",
