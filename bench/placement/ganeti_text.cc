@@ -181,15 +181,15 @@ std::string generate_cluster(std::uint32_t nodes, std::uint32_t guests_per_node,
   const double unit = memory_use * static_cast<double>(kMemory) / (3.75 * guests_per_node);
   const std::uint32_t count = nodes * guests_per_node;
   for (std::uint32_t i = 0; i < count; ++i) {
-    const auto size =
-        static_cast<std::int64_t>(unit * static_cast<double>(kSizes[random.below(4)]));
-    std::uint64_t primary = 0;
-    std::uint64_t secondary = 0;
-    do {
-      // The lower of two draws: early nodes are the crowded ones.
-      primary = std::min(random.below(nodes), random.below(nodes));
-      secondary = random.below(nodes);
-    } while (primary == secondary || free[primary] < size);
+    auto size = static_cast<std::int64_t>(unit * static_cast<double>(kSizes[random.below(4)]));
+    // The lower of two draws: early nodes are the crowded ones.
+    std::uint64_t primary = std::min(random.below(nodes), random.below(nodes));
+    for (std::uint32_t tries = 0; tries < nodes && free[primary] < size; ++tries) {
+      primary = (primary + 1) % nodes;
+    }
+    const std::uint64_t secondary = (primary + 1 + random.below(nodes - 1)) % nodes;
+    size = std::min(size, free[primary]);
+    if (size < 128) continue;
     free[primary] -= size;
     Guest guest;
     guest.name = fmt::format("inst{}", i);

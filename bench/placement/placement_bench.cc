@@ -173,6 +173,10 @@ Result<void> run(const std::vector<std::string>& args) {
   };
   if (is("generate", 5)) {
     const double use = std::strtod(args[3].c_str(), nullptr);
+    if (whole(1) < 3 || whole(1) > 100'000 || whole(2) > 1'000 || !(use > 0 && use <= 1)) {
+      return fail(Code::InvalidArgument, "bench.usage",
+                  "clusters have 3 .. 100,000 nodes, up to 1,000 guests each, 0 < memory use <= 1");
+    }
     fmt::print("{}", bench::generate_cluster(whole(1), whole(2), use, whole(4)));
     return {};
   }
