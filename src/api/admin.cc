@@ -1,6 +1,9 @@
 // Tokens, health, metrics and the document of the API itself.
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <iterator>
+
 #include "aloft/v1/service.pb.h"
 #include "api/answer.h"
 #include "api/limits.h"
@@ -59,6 +62,7 @@ Result<Response> list_tokens(Service& service, const Request& request) {
 
 Result<Response> metrics(Service& service) {
   std::vector<Sample> samples = service.backend().samples();
+  std::ranges::move(placement_samples(service.records()), std::back_inserter(samples));
   samples.push_back({.name = "aloft_api_requests_total",
                      .type = Sample::Type::Counter,
                      .help = "Requests that the API of this host has answered.",

@@ -1,5 +1,7 @@
 #include "api/admission.h"
 
+#include "api/placement_view.h"
+
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -162,6 +164,18 @@ Result<void> admit_change(Records& records, const Identity& /*who*/, const Volum
   }
   if (before.spec().guest == after.spec().guest) return {};
   return require<Guest>(records, "volume " + after.name(), after.spec().guest);
+}
+
+Result<void> admit_change(Records& records, const Identity& /*who*/, const model::Rule& before,
+                          const model::Rule& after) {
+  if (before.spec() == after.spec()) return {};
+  return admit_rule(records, after);
+}
+
+// What is promised from now on may be broken already; the placement report says so.
+Result<void> admit_change(Records& /*records*/, const Identity& /*who*/,
+                          const model::Farm& /*before*/, const model::Farm& /*after*/) {
+  return {};
 }
 
 Result<void> admit_deletion(Records& records, const Guest& guest) {

@@ -31,6 +31,10 @@ namespace aloft::api {
                                         const model::Network& before, const model::Network& after);
 [[nodiscard]] Result<void> admit_change(records::Records& records, const Identity& who,
                                         const model::Volume& before, const model::Volume& after);
+[[nodiscard]] Result<void> admit_change(records::Records& records, const Identity& who,
+                                        const model::Rule& before, const model::Rule& after);
+[[nodiscard]] Result<void> admit_change(records::Records& records, const Identity& who,
+                                        const model::Farm& before, const model::Farm& after);
 
 // Errors: FailedPrecondition "<kind>.in_use", naming who uses it.
 [[nodiscard]] Result<void> admit_deletion(records::Records& records, const model::Guest& guest);

@@ -7,6 +7,7 @@
 #include "api/admission.h"
 #include "api/answer.h"
 #include "api/limits.h"
+#include "api/placement_view.h"
 #include "api/service.h"
 #include "model/codec.h"
 #include "model/limits.h"
@@ -51,6 +52,7 @@ Result<Response> change(Service& service, const Call& call, std::string_view kin
         ALOFT_TRY(edit(spec));
         ALOFT_ASSIGN(const auto next, present.with_spec(std::move(spec)));
         ALOFT_TRY(admit_change(service.records(), call.request.identity, present, next));
+        ALOFT_TRY(admit_placement(service.records(), next));
         if (dry_run) return {};
         if (force) operation.parameters["force"] = "true";
         ALOFT_TRY(service.records().change_spec<Guest>(call.name, edit, &operation));

@@ -21,6 +21,8 @@ constexpr std::uint32_t kMaxPage = 5'000;
 constexpr std::size_t kMaxTokens = 1'000;
 constexpr std::size_t kMaxIdempotencyKeyBytes = 128;
 constexpr std::size_t kMaxRequestIdBytes = 64;
+constexpr std::uint32_t kMaxPlannedMoves = 10'000;
+constexpr std::size_t kMaxProblems = 100;  // named in one placement report
 constexpr std::size_t kMaxLogBytes = 1U << 20U;
 
 constexpr std::chrono::seconds kHandshakeTimeout{10};

@@ -8,6 +8,7 @@
 #include "api/answer.h"
 #include "api/limits.h"
 #include "api/merge_patch.h"
+#include "api/placement_view.h"
 #include "api/service.h"
 #include "model/codec.h"
 
@@ -18,6 +19,7 @@ using model::Guest;
 using model::Host;
 using model::Image;
 using model::Network;
+using model::Rule;
 using model::Volume;
 
 template <class Object>
@@ -48,18 +50,21 @@ struct Messages<Volume> {
   using List = v1::VolumeList;
 };
 
+template <>
+struct Messages<Rule> {
+  using One = v1::Rule;
+  using List = v1::RuleList;
+};
+template <>
+struct Messages<model::Farm> {
+  using One = v1::Farm;
+};
+
 template <class Object>
 Response answer_object(const Request& request, const Object& object) {
   Response response = answer(request, model::to_message(object));
   response.headers.emplace_back("ETag", fmt::format("\"{}\"", object.metadata().revision));
   return response;
-}
-
-bool has_label(const model::Metadata& metadata, std::string_view filter) {
-  const std::size_t equal = filter.find('=');
-  const auto found = metadata.labels.find(std::string(filter.substr(0, equal)));
-  if (found == metadata.labels.end()) return false;
-  return equal == std::string_view::npos || found->second == filter.substr(equal + 1);
 }
 
 // Filters beyond labels; an empty parameter does not filter.
@@ -86,7 +91,7 @@ Result<Response> list_objects(Service& service, const Request& request) {
   list.set_revision(page.revision.value());
   for (const Object& object : page.items) {
     if (object.name() <= after) continue;
-    if (!label.empty() && !has_label(object.metadata(), label)) continue;
+    if (!label.empty() && !model::has_label(object.metadata(), label)) continue;
     if (!fits(request, object)) continue;
     if (static_cast<std::uint64_t>(list.items_size()) >= std::max<std::uint64_t>(limit, 1)) {
       list.set_next(list.items(list.items_size() - 1).metadata().name());
@@ -126,6 +131,24 @@ Result<void> admit_here(Backend& backend, const Guest& guest) {
   return std::unexpected(with_context(std::move(admitted).error(), "guest " + guest.name()));
 }
 
+// Whether the farm has room for it and keeps its promise; `force` takes it all the same.
+template <class Object>
+Result<void> admit_room(Service& /*service*/, const Object& /*object*/, bool /*force*/) {
+  return {};
+}
+Result<void> admit_room(Service& service, const Guest& guest, bool force) {
+  return force ? Result<void>() : admit_placement(service.records(), guest);
+}
+
+// An event for what was accepted against the advice of placement.
+void note_forced(Service& service, const Request& request, const Guest& guest) {
+  const auto against = admit_placement(service.records(), guest);
+  if (against) return;
+  note_event(service, request, "guest.forced", "guest/" + guest.name(),
+             fmt::format("{} forced guest {} onto the farm although: {}.", request.identity.name,
+                         guest.name(), against.error().message));
+}
+
 template <class Object>
 Result<Response> create_object(Service& service, const Request& request) {
   ALOFT_ASSIGN(const auto wanted, model::from_json<Object>(request.body));
@@ -133,11 +156,13 @@ Result<Response> create_object(Service& service, const Request& request) {
   object.set_status({});
   const std::string kind = fmt::format("{}.create", Object::kKind);
   const std::string subject = fmt::format("{}/{}", Object::kKind, object.name());
+  ALOFT_ASSIGN(const bool force, request.flag("force"));
   return answer_operation(
       service, request, kind, subject,
       [&](model::Operation& operation, bool dry_run) -> Result<void> {
         ALOFT_TRY(admit_new(service.records(), request.identity, object));
         ALOFT_TRY(admit_here(service.backend(), object));
+        ALOFT_TRY(admit_room(service, object, force));
         if (dry_run) {
           const auto present = service.records().get<Object>(object.name());
           if (!present && present.error().code == Code::NotFound) return {};
@@ -145,6 +170,9 @@ Result<Response> create_object(Service& service, const Request& request) {
           return fail(Code::AlreadyExists, fmt::format("{}.already_exists", Object::kKind),
                       fmt::format("{} {} exists already; choose another name or remove it first",
                                   Object::kKind, object.name()));
+        }
+        if constexpr (std::is_same_v<Object, Guest>) {
+          if (force) note_forced(service, request, object);
         }
         ALOFT_TRY(service.records().create(object, &operation));
         return {};
@@ -166,7 +194,10 @@ Result<Response> write_object(Service& service, const Request& request, const Ob
                               const Object& wanted, std::uint64_t expected) {
   ALOFT_ASSIGN(const auto next, changed(present, wanted));
   ALOFT_TRY(admit_change(service.records(), request.identity, present, next));
-  if (present.spec() != next.spec()) ALOFT_TRY(admit_here(service.backend(), next));
+  if (present.spec() != next.spec()) {
+    ALOFT_TRY(admit_here(service.backend(), next));
+    ALOFT_TRY(admit_room(service, next, false));
+  }
   ALOFT_ASSIGN(const bool dry_run, request.flag("dryRun"));
   if (dry_run && (expected == 0 || expected == present.metadata().revision)) {
     return answer_object(request, next);
@@ -243,6 +274,94 @@ Result<Response> delete_object(Service& service, const Call& call) {
       });
 }
 
+Response nothing_to_answer() {
+  Response response;
+  response.status = 204;
+  response.content_type.clear();
+  return response;
+}
+
+// A rule is nothing but its record: it is there at once, and gone at once.
+Result<Response> create_rule(Service& service, const Request& request) {
+  ALOFT_ASSIGN(const bool dry_run, request.flag("dryRun"));
+  ALOFT_ASSIGN(const auto rule, model::from_json<Rule>(request.body));
+  ALOFT_TRY(admit_rule(service.records(), rule));
+  if (dry_run) return answer_object(request, rule);
+  ALOFT_ASSIGN(const auto made, service.records().create(rule));
+  note_event(service, request, "rule.created", "rule/" + made.name(),
+             fmt::format("{} made rule {}.", request.identity.name, made.name()));
+  Response response = answer_object(request, made);
+  response.status = 201;
+  return response;
+}
+
+Result<Response> delete_rule(Service& service, const Call& call) {
+  ALOFT_ASSIGN(const bool dry_run, call.request.flag("dryRun"));
+  ALOFT_ASSIGN(const auto present, service.records().get<Rule>(call.name));
+  if (dry_run) return nothing_to_answer();
+  ALOFT_TRY(service.records().remove<Rule>(call.name, present.uid()));
+  note_event(service, call.request, "rule.removed", "rule/" + call.name,
+             fmt::format("{} removed rule {}.", call.request.identity.name, call.name));
+  return nothing_to_answer();
+}
+
+// The farm's record is made by the first change of it.
+Result<model::Farm> farm_record(Service& service, bool make) {
+  auto present = service.records().get<model::Farm>(model::kFarmName);
+  if (present || present.error().code != Code::NotFound) return present;
+  ALOFT_ASSIGN(auto name, model::Name::make("farm name", model::kFarmName));
+  ALOFT_ASSIGN(const auto farm, model::Farm::make({.name = std::move(name)}, {}));
+  if (!make) return farm;
+  auto made = service.records().create(farm);
+  if (!made && made.error().code == Code::AlreadyExists) {
+    return service.records().get<model::Farm>(model::kFarmName);
+  }
+  return made;
+}
+
+template <Result<Response> (*change)(Service&, const Call&)>
+Result<Response> change_farm(Service& service, const Call& call) {
+  ALOFT_TRY(farm_record(service, true));
+  return change(service, {call.request, std::string(model::kFarmName)});
+}
+
+void add_farm(Service& service, std::vector<Route>& routes) {
+  routes.push_back({Method::Get,
+                    "/v1/farm",
+                    Role::Viewer,
+                    "Reads what holds for the whole farm",
+                    "",
+                    "Farm",
+                    200,
+                    {},
+                    [&service](const Call& call) -> Result<Response> {
+                      ALOFT_ASSIGN(const auto farm, farm_record(service, false));
+                      return answer_object(call.request, farm);
+                    }});
+  routes.push_back({Method::Put,
+                    "/v1/farm",
+                    Role::Admin,
+                    "Replaces labels and spec",
+                    "Farm",
+                    "Farm",
+                    200,
+                    {dry_run_parameter()},
+                    [&service](const Call& call) {
+                      return change_farm<put_object<model::Farm>>(service, call);
+                    }});
+  routes.push_back({Method::Patch,
+                    "/v1/farm",
+                    Role::Admin,
+                    "Changes labels and spec by a JSON merge patch",
+                    "Farm",
+                    "Farm",
+                    200,
+                    {dry_run_parameter()},
+                    [&service](const Call& call) {
+                      return change_farm<patch_object<model::Farm>>(service, call);
+                    }});
+}
+
 // A host's record is written by its agent; deleting it forgets a host that is gone.
 Result<Response> delete_host(Service& service, const Call& call) {
   ALOFT_ASSIGN(const bool dry_run, call.request.flag("dryRun"));
@@ -260,10 +379,7 @@ Result<Response> delete_host(Service& service, const Call& call) {
         service, call.request, "host.forgotten", "host/" + call.name,
         fmt::format("{} removed the record of host {}.", call.request.identity.name, call.name));
   }
-  Response response;
-  response.status = 204;
-  response.content_type.clear();
-  return response;
+  return nothing_to_answer();
 }
 
 template <class Object>
@@ -276,6 +392,15 @@ std::vector<QueryParameter> list_parameters() {
     parameters.push_back({"host", "only guests of this host"});
     parameters.push_back({"image", "only guests of this image"});
     parameters.push_back({"technique", "vm or container"});
+  }
+  return parameters;
+}
+
+template <class Object>
+std::vector<QueryParameter> create_parameters() {
+  std::vector<QueryParameter> parameters = {dry_run_parameter()};
+  if constexpr (std::is_same_v<Object, Guest>) {
+    parameters.push_back({"force", "take it although placement refuses it; an event says so"});
   }
   return parameters;
 }
@@ -332,17 +457,30 @@ void add(Service& service, std::vector<Route>& routes) {
                       204,
                       {dry_run_parameter()},
                       [&service](const Call& call) { return delete_host(service, call); }});
+  } else if constexpr (std::is_same_v<Object, Rule>) {
+    routes.push_back({Method::Post,
+                      plural,
+                      changes,
+                      "Makes a rule",
+                      message,
+                      message,
+                      201,
+                      {dry_run_parameter()},
+                      [&service](const Call& call) { return create_rule(service, call.request); }});
+    routes.push_back({Method::Delete,
+                      one,
+                      changes,
+                      "Removes a rule",
+                      "",
+                      "",
+                      204,
+                      {dry_run_parameter()},
+                      [&service](const Call& call) { return delete_rule(service, call); }});
   } else {
-    routes.push_back(
-        {Method::Post,
-         plural,
-         changes,
-         "Makes a " + kind,
-         message,
-         "Operation",
-         202,
-         {dry_run_parameter()},
-         [&service](const Call& call) { return create_object<Object>(service, call.request); }});
+    routes.push_back({Method::Post, plural, changes, "Makes a " + kind, message, "Operation", 202,
+                      create_parameters<Object>(), [&service](const Call& call) {
+                        return create_object<Object>(service, call.request);
+                      }});
     routes.push_back(
         {Method::Delete,
          one,
@@ -364,6 +502,8 @@ void add_object_routes(Service& service, std::vector<Route>& routes) {
   add<Image>(service, routes);
   add<Network>(service, routes);
   add<Volume>(service, routes);
+  add<Rule>(service, routes);
+  add_farm(service, routes);
 }
 
 }  // namespace aloft::api

@@ -5,11 +5,14 @@
 #include <set>
 
 #include "aloft/v1/event.pb.h"
+#include "aloft/v1/farm.pb.h"
 #include "aloft/v1/guest.pb.h"
 #include "aloft/v1/host.pb.h"
 #include "aloft/v1/image.pb.h"
 #include "aloft/v1/network.pb.h"
 #include "aloft/v1/operation.pb.h"
+#include "aloft/v1/placement.pb.h"
+#include "aloft/v1/rule.pb.h"
 #include "aloft/v1/service.pb.h"
 #include "aloft/v1/volume.pb.h"
 #include "api/route.h"

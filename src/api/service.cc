@@ -56,6 +56,7 @@ Service::Service(records::Records& records, Backend& backend, ServiceOptions opt
   add_guest_routes(*this, routes_);
   add_operation_routes(*this, routes_);
   add_stream_routes(*this, routes_);
+  add_placement_routes(*this, routes_);
   add_admin_routes(*this, routes_);
 }
 

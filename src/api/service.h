@@ -74,6 +74,10 @@ void add_object_routes(Service& service, std::vector<Route>& routes);
 void add_guest_routes(Service& service, std::vector<Route>& routes);
 void add_operation_routes(Service& service, std::vector<Route>& routes);
 void add_stream_routes(Service& service, std::vector<Route>& routes);
+void add_placement_routes(Service& service, std::vector<Route>& routes);
 void add_admin_routes(Service& service, std::vector<Route>& routes);
+
+// What placement has to say to Prometheus; empty when the records cannot be read.
+[[nodiscard]] std::vector<Sample> placement_samples(records::Records& records);
 
 }  // namespace aloft::api

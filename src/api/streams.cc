@@ -90,6 +90,12 @@ void set_object(v1::Change& change, const model::Network& network) {
 void set_object(v1::Change& change, const model::Volume& volume) {
   *change.mutable_volume() = model::to_message(volume);
 }
+void set_object(v1::Change& change, const model::Rule& rule) {
+  *change.mutable_rule() = model::to_message(rule);
+}
+void set_object(v1::Change& change, const model::Farm& farm) {
+  *change.mutable_farm() = model::to_message(farm);
+}
 void set_object(v1::Change& change, const model::Operation& operation) {
   *change.mutable_operation() = model::to_message(operation);
 }
@@ -183,6 +189,8 @@ const std::map<std::string, Begin, std::less<>>& watchable() {
       {"images", &Watching::begin<model::Image>},
       {"networks", &Watching::begin<model::Network>},
       {"volumes", &Watching::begin<model::Volume>},
+      {"rules", &Watching::begin<model::Rule>},
+      {"farms", &Watching::begin<model::Farm>},
       {"operations", &Watching::begin<model::Operation>}};
   return kinds;
 }

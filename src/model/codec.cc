@@ -3,11 +3,13 @@
 #include <google/protobuf/util/json_util.h>
 
 #include "aloft/v1/event.pb.h"
+#include "aloft/v1/farm.pb.h"
 #include "aloft/v1/guest.pb.h"
 #include "aloft/v1/host.pb.h"
 #include "aloft/v1/image.pb.h"
 #include "aloft/v1/network.pb.h"
 #include "aloft/v1/operation.pb.h"
+#include "aloft/v1/rule.pb.h"
 #include "aloft/v1/volume.pb.h"
 #include "model/message.h"
 
@@ -35,6 +37,14 @@ struct MessageOf<Network> {
 template <>
 struct MessageOf<Volume> {
   using Type = v1::Volume;
+};
+template <>
+struct MessageOf<Rule> {
+  using Type = v1::Rule;
+};
+template <>
+struct MessageOf<Farm> {
+  using Type = v1::Farm;
 };
 template <>
 struct MessageOf<Operation> {
@@ -316,6 +326,8 @@ ALOFT_INSTANTIATE(Host)
 ALOFT_INSTANTIATE(Image)
 ALOFT_INSTANTIATE(Network)
 ALOFT_INSTANTIATE(Volume)
+ALOFT_INSTANTIATE(Rule)
+ALOFT_INSTANTIATE(Farm)
 ALOFT_INSTANTIATE(Operation)
 ALOFT_INSTANTIATE(Event)
 #undef ALOFT_INSTANTIATE
@@ -329,6 +341,8 @@ ALOFT_INSTANTIATE(Host)
 ALOFT_INSTANTIATE(Image)
 ALOFT_INSTANTIATE(Network)
 ALOFT_INSTANTIATE(Volume)
+ALOFT_INSTANTIATE(Rule)
+ALOFT_INSTANTIATE(Farm)
 #undef ALOFT_INSTANTIATE
 
 }  // namespace aloft::model

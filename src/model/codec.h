@@ -2,7 +2,7 @@
 //
 // Bytes and JSON from outside are checked here: what comes out is valid. JSON input refuses unknown
 // fields and wrong types and names the field. The functions exist for Guest, Host, Image, Network,
-// Volume, Operation and Event; the messages are those of api/aloft/v1.
+// Volume, Rule, Farm, Operation and Event; the messages are those of api/aloft/v1.
 #pragma once
 
 #include <string>
@@ -11,11 +11,13 @@
 
 #include "base/result.h"
 #include "model/event.h"
+#include "model/farm.h"
 #include "model/guest.h"
 #include "model/host.h"
 #include "model/image.h"
 #include "model/network.h"
 #include "model/operation.h"
+#include "model/rule.h"
 #include "model/volume.h"
 
 namespace google::protobuf {
@@ -23,11 +25,13 @@ class Message;
 }
 namespace aloft::v1 {
 class Event;
+class Farm;
 class Guest;
 class Host;
 class Image;
 class Network;
 class Operation;
+class Rule;
 class Volume;
 }  // namespace aloft::v1
 
@@ -40,6 +44,8 @@ v1::Network to_message(const Network& network);
 v1::Volume to_message(const Volume& volume);
 v1::Operation to_message(const Operation& operation);
 v1::Event to_message(const Event& event);
+v1::Rule to_message(const Rule& rule);
+v1::Farm to_message(const Farm& farm);
 
 // Errors: InvalidArgument naming object and field.
 Result<Guest> from_message(const v1::Guest& message);
@@ -49,6 +55,8 @@ Result<Network> from_message(const v1::Network& message);
 Result<Volume> from_message(const v1::Volume& message);
 Result<Operation> from_message(const v1::Operation& message);
 Result<Event> from_message(const v1::Event& message);
+Result<Rule> from_message(const v1::Rule& message);
+Result<Farm> from_message(const v1::Farm& message);
 
 template <class T>
 [[nodiscard]] std::string to_bytes(const T& value);

@@ -177,6 +177,7 @@ Result<void> validate(const Name& name, const GuestSpec& spec) {
   ALOFT_TRY(check_number("stop_timeout_ms", spec.stop_timeout_ms, 0, kMaxIntervalMs));
   ALOFT_TRY(check_options("driver_options", spec.driver_options, kMaxDriverOptions,
                           kMaxLabelKeyBytes, kMaxOptionValueBytes));
+  ALOFT_TRY(validate(spec.placement));
   ALOFT_TRY(check_path("kernel", spec.kernel));
   ALOFT_TRY(check_path("initrd", spec.initrd));
   return check_line("kernel_arguments", spec.kernel_arguments, kMaxOptionValueBytes);

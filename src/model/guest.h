@@ -15,6 +15,7 @@
 #include "base/instant.h"
 #include "base/result.h"
 #include "model/object.h"
+#include "model/placement.h"
 
 namespace aloft::model {
 
@@ -132,6 +133,7 @@ struct GuestSpec {
   std::string initrd{};
   std::string kernel_arguments{};
   std::uint32_t stop_timeout_ms = 0;  // graceful stop before force; 0 = 30,000
+  Placement placement{};
 
   [[nodiscard]] Bytes memory_ceiling() const { return memory_max.count() ? memory_max : memory; }
   [[nodiscard]] std::uint32_t cpus_ceiling() const { return cpus_max ? cpus_max : cpus; }
@@ -183,6 +185,7 @@ struct GuestStatus {
   WallTime started_at{};
   std::string last_exit{};
   std::string instance{};  // changes with every start
+  Load load{};
 
   bool operator==(const GuestStatus&) const = default;
 };

@@ -1,6 +1,7 @@
 #include "aloft/v1/guest.pb.h"
 #include "model/codec.h"
 #include "model/message.h"
+#include "model/placement_codec.h"
 
 namespace aloft::model {
 namespace {
@@ -130,6 +131,7 @@ Result<GuestSpec> spec_from(const v1::GuestSpec& message) {
   spec.initrd = message.initrd();
   spec.kernel_arguments = message.kernel_arguments();
   spec.stop_timeout_ms = message.stop_timeout_ms();
+  spec.placement = placement_from(message.placement());
   return spec;
 }
 
@@ -166,6 +168,7 @@ void spec_to(const GuestSpec& spec, v1::GuestSpec& message) {
   message.set_initrd(spec.initrd);
   message.set_kernel_arguments(spec.kernel_arguments);
   message.set_stop_timeout_ms(spec.stop_timeout_ms);
+  if (spec.placement != Placement{}) placement_to(spec.placement, *message.mutable_placement());
 }
 
 GuestStatus status_from(const v1::GuestStatus& message) {
@@ -192,6 +195,7 @@ GuestStatus status_from(const v1::GuestStatus& message) {
   status.started_at = time_from(message.started_at());
   status.last_exit = message.last_exit();
   status.instance = message.instance();
+  if (message.has_load()) status.load = load_from(message.load());
   return status;
 }
 
@@ -220,6 +224,7 @@ void status_to(const GuestStatus& status, v1::GuestStatus& message) {
   if (status.started_at != WallTime{}) *message.mutable_started_at() = time_to(status.started_at);
   message.set_last_exit(stored(status.last_exit));
   message.set_instance(stored(status.instance));
+  if (status.load != Load{}) load_to(status.load, *message.mutable_load());
 }
 
 }  // namespace

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -9,6 +10,7 @@
 #include "base/bytes.h"
 #include "base/instant.h"
 #include "model/object.h"
+#include "model/placement.h"
 
 namespace aloft::model {
 
@@ -17,7 +19,15 @@ struct HostSpec {
   static constexpr std::string_view kPlural = "hosts";
 
   bool maintenance = false;
-  std::string zone{};  // failure zone: a label, or empty
+  std::string zone{};                              // failure zone: a label, or empty
+  std::string site{};                              // a label, or empty
+  Bytes reserved_memory{};                         // not for guests; 0 = an eighth, at most 1 GiB
+  std::uint32_t cpu_overcommit_percent = 0;        // 0 = the farm's
+  std::vector<std::string> licences{};             // licence groups that cover this host
+  std::map<std::string, std::uint32_t> devices{};  // class -> how many
+  std::uint64_t huge_pages = 0;                    // of 2 MiB, for guests that ask for them
+  std::uint32_t pinned_cores = 0;                  // for guests with CPUs of their own
+  std::uint64_t network_bits_per_second = 0;       // what guests may have kept for them
 
   bool operator==(const HostSpec&) const = default;
 };
@@ -45,6 +55,7 @@ struct HostStatus {
   std::vector<Capability> capabilities{};
   WallTime seen_at{};
   WallTime booted_at{};
+  Pressure pressure{};
 
   bool operator==(const HostStatus&) const = default;
 };

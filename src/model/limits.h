@@ -35,6 +35,18 @@ constexpr std::uint32_t kMaxThreshold = 1'000;
 constexpr std::uint32_t kMaxRestartTries = 1'000'000;
 constexpr std::size_t kMaxBridgeNameBytes = 15;  // IFNAMSIZ - 1
 
+constexpr std::size_t kMaxNamedHosts = 1'000;  // of one guest's wishes
+constexpr std::int32_t kMaxPreference = 1'000;
+constexpr std::size_t kMaxNeededCapabilities = 32;
+constexpr std::size_t kMaxLicences = 32;
+constexpr std::size_t kMaxDeviceClasses = 32;
+constexpr std::uint32_t kMaxDevices = 1'024;  // of one class
+constexpr std::uint64_t kMaxBitsPerSecond = 1'000'000'000'000'000;
+constexpr std::uint64_t kMaxHugePages = 1ULL << 32U;
+constexpr std::size_t kMaxRuleGuests = 10'000;
+constexpr std::uint32_t kMaxRuleWeight = 10'000;
+constexpr std::uint32_t kMaxTolerated = 8;
+
 constexpr std::size_t kMaxTextBytes = 4096;  // of a message or evidence; longer is cut
 constexpr std::size_t kMaxEvidence = 64;
 constexpr std::size_t kMaxParameters = 64;

@@ -90,7 +90,20 @@ Result<void> validate(const Metadata& metadata) {
 }
 
 Result<void> validate(const Name& /*name*/, const HostSpec& spec) {
-  return check_optional_name("zone", spec.zone);
+  ALOFT_TRY(check_optional_name("zone", spec.zone));
+  ALOFT_TRY(check_optional_name("site", spec.site));
+  if (spec.reserved_memory.count() != 0) {
+    ALOFT_TRY(check_size("reserved_memory_bytes", spec.reserved_memory, kMinMemory, kMaxMemory));
+  }
+  if (spec.cpu_overcommit_percent != 0) {
+    ALOFT_TRY(check_number("cpu_overcommit_percent", spec.cpu_overcommit_percent, 100, 10'000));
+  }
+  ALOFT_TRY(check_licences(spec.licences));
+  ALOFT_TRY(check_devices(spec.devices));
+  ALOFT_TRY(check_number("huge_pages", spec.huge_pages, 0, kMaxHugePages));
+  ALOFT_TRY(check_number("pinned_cores", spec.pinned_cores, 0, kMaxCpus));
+  return check_number("network_bits_per_second", spec.network_bits_per_second, 0,
+                      kMaxBitsPerSecond);
 }
 
 Result<void> validate(const Name& /*name*/, const ImageSpec& spec) {

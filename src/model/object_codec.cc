@@ -9,7 +9,18 @@ namespace aloft::model {
 
 Result<Host> from_message(const v1::Host& message) {
   ALOFT_ASSIGN(auto metadata, metadata_from(Host::kKind, message.metadata()));
-  HostSpec spec{message.spec().maintenance(), message.spec().zone()};
+  const auto& wished = message.spec();
+  HostSpec spec;
+  spec.maintenance = wished.maintenance();
+  spec.zone = wished.zone();
+  spec.site = wished.site();
+  spec.reserved_memory = Bytes(wished.reserved_memory_bytes());
+  spec.cpu_overcommit_percent = wished.cpu_overcommit_percent();
+  spec.licences.assign(wished.licences().begin(), wished.licences().end());
+  spec.devices.insert(wished.devices().begin(), wished.devices().end());
+  spec.huge_pages = wished.huge_pages();
+  spec.pinned_cores = wished.pinned_cores();
+  spec.network_bits_per_second = wished.network_bits_per_second();
   const auto& in = message.status();
   HostStatus status;
   status.machine_id = in.machine_id();
@@ -28,14 +39,25 @@ Result<Host> from_message(const v1::Host& message) {
   }
   status.seen_at = time_from(in.seen_at());
   status.booted_at = time_from(in.booted_at());
+  status.pressure = {in.pressure().cpu_permille(), in.pressure().memory_permille(),
+                     in.pressure().io_permille()};
   return Host::make(std::move(metadata), std::move(spec), std::move(status));
 }
 
 v1::Host to_message(const Host& host) {
   v1::Host message;
   metadata_to(host.metadata(), *message.mutable_metadata());
-  message.mutable_spec()->set_maintenance(host.spec().maintenance);
-  message.mutable_spec()->set_zone(host.spec().zone);
+  auto& wished = *message.mutable_spec();
+  wished.set_maintenance(host.spec().maintenance);
+  wished.set_zone(host.spec().zone);
+  wished.set_site(host.spec().site);
+  wished.set_reserved_memory_bytes(host.spec().reserved_memory.count());
+  wished.set_cpu_overcommit_percent(host.spec().cpu_overcommit_percent);
+  wished.mutable_licences()->Assign(host.spec().licences.begin(), host.spec().licences.end());
+  wished.mutable_devices()->insert(host.spec().devices.begin(), host.spec().devices.end());
+  wished.set_huge_pages(host.spec().huge_pages);
+  wished.set_pinned_cores(host.spec().pinned_cores);
+  wished.set_network_bits_per_second(host.spec().network_bits_per_second);
   const HostStatus& status = host.status();
   if (status == HostStatus{}) return message;
   auto& out = *message.mutable_status();
@@ -57,6 +79,11 @@ v1::Host to_message(const Host& host) {
   }
   if (status.seen_at != WallTime{}) *out.mutable_seen_at() = time_to(status.seen_at);
   if (status.booted_at != WallTime{}) *out.mutable_booted_at() = time_to(status.booted_at);
+  if (status.pressure != Pressure{}) {
+    out.mutable_pressure()->set_cpu_permille(status.pressure.cpu_permille);
+    out.mutable_pressure()->set_memory_permille(status.pressure.memory_permille);
+    out.mutable_pressure()->set_io_permille(status.pressure.io_permille);
+  }
   return message;
 }
 

@@ -341,6 +341,8 @@ ALOFT_INSTANTIATE(model::Host)
 ALOFT_INSTANTIATE(model::Image)
 ALOFT_INSTANTIATE(model::Network)
 ALOFT_INSTANTIATE(model::Volume)
+ALOFT_INSTANTIATE(model::Rule)
+ALOFT_INSTANTIATE(model::Farm)
 #undef ALOFT_INSTANTIATE
 
 }  // namespace aloft::records

@@ -7,7 +7,7 @@
 // retried here where the caller gave no expected revision, and answered Aborted where it did.
 //
 // Thread-safe; blocks for the time of a store call. The functions exist for Object = model::Guest,
-// Host, Image, Network and Volume.
+// Host, Image, Network, Volume, Rule and Farm.
 #pragma once
 
 #include <cstdint>
@@ -20,11 +20,13 @@
 
 #include "base/result.h"
 #include "model/event.h"
+#include "model/farm.h"
 #include "model/guest.h"
 #include "model/host.h"
 #include "model/image.h"
 #include "model/network.h"
 #include "model/operation.h"
+#include "model/rule.h"
 #include "model/volume.h"
 #include "store/store.h"
 
