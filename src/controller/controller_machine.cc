@@ -1,6 +1,7 @@
 #include "controller/controller_machine.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace aloft::controller {
 
@@ -15,6 +16,7 @@ ControllerMachine::ControllerMachine(HostId self, std::size_t hosts, std::size_t
       guests_(guests),
       used_mib_(hosts),
       opinions_(hosts),
+      silent_since_(hosts),
       lost_since_(hosts) {}
 
 void ControllerMachine::on_start(Instant now) {
@@ -28,6 +30,7 @@ void ControllerMachine::on_start(Instant now) {
   silent_.reset();
   lost_.reset();
   bmc_asked_.reset();
+  done_.clear();
   changed_ = true;
   awake_ = false;
   vacant_ = false;
@@ -80,6 +83,15 @@ void ControllerMachine::on_guest_answer(GuestId guest, StoreAnswer answer,
   Guest& known = guests_[guest.value()];
   known.pending = false;
   changed_ = true;
+  if (answer == StoreAnswer::Done) {
+    // Only now it has happened: a controller that is cut off may want much, and fences nobody.
+    report(known.news, record.host, guest, done_);
+    const HostId shut_out = std::exchange(known.shut_out, kNoHost);
+    if (shut_out != kNoHost && !bmc_asked_.test(shut_out.value())) {
+      bmc_asked_.set(shut_out.value());
+      done_.push_back({.action = ControllerAction::AskBmc, .host = shut_out, .guest = guest});
+    }
+  }
   if (answer == StoreAnswer::Done || answer == StoreAnswer::Conflict) {
     on_guest(guest, record, now);
   } else {
@@ -101,8 +113,12 @@ void ControllerMachine::report(News news, HostId host, GuestId guest,
   out.push_back({.action = ControllerAction::Report, .news = news, .host = host, .guest = guest});
 }
 
-void ControllerMachine::submit(GuestId guest, const GuestRecord& record, ControllerEffects& out) {
-  guests_[guest.value()].pending = true;
+void ControllerMachine::submit(GuestId guest, const GuestRecord& record, News news,
+                               ControllerEffects& out) {
+  Guest& known = guests_[guest.value()];
+  known.pending = true;
+  known.news = news;
+  known.shut_out = news == News::TakeOver ? known.record.host : kNoHost;
   out.push_back({.action = ControllerAction::CasGuest,
                  .host = record.host,
                  .guest = guest,
@@ -117,7 +133,8 @@ void ControllerMachine::on_bmc(HostId host, bool off, Instant /*now*/, Controlle
     GuestRecord next = guests_[i].record;
     const std::size_t before = next.fences.size();
     next.fences.remove_if([&](const Fence& fence) { return fence.owner == host; });
-    if (next.fences.size() != before) submit(GuestId(static_cast<std::uint32_t>(i)), next, out);
+    if (next.fences.size() == before) continue;
+    submit(GuestId(static_cast<std::uint32_t>(i)), next, News::BmcOff, out);
   }
 }
 
@@ -159,6 +176,7 @@ HostId ControllerMachine::second_witness(HostId host, Instant now) const {
 }
 
 void ControllerMachine::judge_hosts(Instant now, ControllerEffects& out) {
+  judge_due_ = kNever;
   for (std::size_t i = 0; i < hosts_.size(); ++i) {
     const HostId host(static_cast<std::uint32_t>(i));
     if (host == self_ || !hosts_[i].member) continue;
@@ -168,9 +186,15 @@ void ControllerMachine::judge_hosts(Instant now, ControllerEffects& out) {
     const bool lost = (silent && seconded) || lease_gone_.test(i);
     if (silent != silent_.test(i)) {
       silent_.set(i, silent);
+      silent_since_[i] = now;
       changed_ = true;
       if (acting() && silent) report(News::HostSilent, host, GuestId(), out);
       if (acting() && !silent) report(News::HostBack, host, GuestId(), out);
+    }
+    // The others find out within a few beats; after that it is a matter of one link.
+    if (silent && !lost) {
+      const bool soon = now - silent_since_[i] < timing_.host_lease;
+      judge_due_ = std::min(judge_due_, now + (soon ? timing_.beat : timing_.repair));
     }
     if (lost == lost_.test(i)) continue;
     lost_.set(i, lost);
@@ -300,12 +324,7 @@ void ControllerMachine::choose_owner(GuestId id, Instant now, ControllerEffects&
   } else if (*target != self_) {
     next.grantors.push_back(self_);
   }
-  report(old == kNoHost ? News::Placed : News::TakeOver, *target, id, out);
-  submit(id, next, out);
-  if (old != kNoHost && !bmc_asked_.test(old.value())) {
-    bmc_asked_.set(old.value());
-    out.push_back({.action = ControllerAction::AskBmc, .host = old, .guest = id});
-  }
+  submit(id, next, old == kNoHost ? News::Placed : News::TakeOver, out);
 }
 
 void ControllerMachine::drain(GuestId id, Instant now, ControllerEffects& out) {
@@ -328,8 +347,7 @@ void ControllerMachine::drain(GuestId id, Instant now, ControllerEffects& out) {
   next.cause = Cause::Drain;
   next.evidence = Evidence{.lost = record.host};
   ++draining_;
-  report(News::Drained, *target, id, out);
-  submit(id, next, out);
+  submit(id, next, News::Drained, out);
 }
 
 void ControllerMachine::replace_replicas(GuestId id, Instant now, ControllerEffects& out) {
@@ -347,8 +365,7 @@ void ControllerMachine::replace_replicas(GuestId id, Instant now, ControllerEffe
     guest.due = now + timing_.retry;
     next.grantors.remove_if([&](HostId grantor) { return grantor == member.host; });
     member = Member{.host = *other, .state = MemberState::Stale};
-    report(News::ReplicaReplaced, *other, id, out);
-    submit(id, next, out);
+    submit(id, next, News::ReplicaReplaced, out);
     return;
   }
 }
@@ -363,6 +380,11 @@ void ControllerMachine::on_time(Instant now, ControllerEffects& out) {
   awake_ = true;
   succeed(now, out);
   judge_hosts(now, out);
+  for (const ControllerEffect& effect : done_) {
+    if (effect.action == ControllerAction::AskBmc && !lost(effect.host)) continue;
+    out.push_back(effect);
+  }
+  done_.clear();
   if (!acting()) return;
   if (!acted) report(News::ControllerTaken, self_, GuestId(), out);
   if (!changed_ && now < look_due_) return;
@@ -388,7 +410,7 @@ Instant ControllerMachine::next_deadline(const HostSet& regular) const {
   if (!awake_) return started_ + timing_.silence;
   Instant next = kNever;
   if (acting()) {
-    next = changed_ ? Instant{} : look_due_;
+    next = changed_ ? Instant{} : std::min(look_due_, judge_due_);
   } else if (!controller_pending_ && vacant_) {
     next = controller_due_;
   }

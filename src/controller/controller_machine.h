@@ -98,8 +98,10 @@ class ControllerMachine {
     GuestRecord record;
     Instant due{};  // next look at it
     bool pending = false;
-    bool told = false;      // people know that it waits
-    bool given_up = false;  // only with a defect
+    News news = News::Placed;   // of the change that is on its way to the store
+    HostId shut_out = kNoHost;  // by it: the BMC is asked once it is in the store
+    bool told = false;          // people know that it waits
+    bool given_up = false;      // only with a defect
   };
 
   void succeed(Instant now, ControllerEffects& out);
@@ -113,7 +115,7 @@ class ControllerMachine {
   void drain(GuestId guest, Instant now, ControllerEffects& out);
   void replace_replicas(GuestId guest, Instant now, ControllerEffects& out);
   void report(News news, HostId host, GuestId guest, ControllerEffects& out) const;
-  void submit(GuestId guest, const GuestRecord& record, ControllerEffects& out);
+  void submit(GuestId guest, const GuestRecord& record, News news, ControllerEffects& out);
   void account(const GuestRecord& record, std::int64_t sign);
   [[nodiscard]] HostSet usable(Instant now) const;
 
@@ -131,14 +133,17 @@ class ControllerMachine {
   HostSet lease_gone_;
   HostSet silent_;
   HostSet lost_;
+  std::vector<Instant> silent_since_;
   std::vector<Instant> lost_since_;
   HostSet bmc_asked_;
+  ControllerEffects done_;  // follow from answers of the store; given out by on_time
   Capacity capacity_;
   std::size_t draining_ = 0;
   bool changed_ = true;  // something to look at
   bool awake_ = false;   // past the time in which every peer had a chance to speak
   bool vacant_ = false;  // nobody holds the controller's record
   Instant look_due_{};
+  Instant judge_due_ = kNever;  // a silent host is not called lost yet
   Instant started_{};
 };
 

@@ -14,15 +14,26 @@ struct Known {
 };
 
 constexpr Known kKnown[] = {
-    {Defect::StartBeforeGrantRanOut, 4},     {Defect::RenewAfterAgreeing, 6},
-    {Defect::ForgetAgreementAtRestart, 154}, {Defect::NoMargin, 98},
-    {Defect::IgnoreOneGrantor, 123},         {Defect::ThawBeforeStoreAnswers, 1},
-    {Defect::ExcludeWithoutStore, 3},        {Defect::PromoteStale, 2},
-    {Defect::StartWithoutClearing, 4},       {Defect::SkipGenerationCompare, 52},
-    {Defect::KeepRunningWhenMoved, 4},       {Defect::SilenceAloneIsLoss, 2},
-    {Defect::TakeOverHeardOwner, 1},         {Defect::HandOverWhileRunning, 3},
-    {Defect::FeedWatchdogAlways, 4},         {Defect::AssumePermissionAtRestart, 4},
-    {Defect::NoRetryAfterConflict, 49},
+    {Defect::StartBeforeGrantRanOut, 1},
+    {Defect::RenewAfterAgreeing, 50},
+    {Defect::ForgetAgreementAtRestart, 152},
+    {Defect::CountDeadlineFromAnswer, 203},
+    {Defect::NoMargin, 72},
+    {Defect::IgnoreOneGrantor, 2},
+    {Defect::ThawBeforeStoreAnswers, 1},
+    {Defect::ExcludeWithoutStore, 2},
+    {Defect::PromoteStale, 3},
+    {Defect::StartWithoutClearing, 1},
+    {Defect::SkipGenerationCompare, 65},
+    {Defect::AddGrantorBeforeAsking, 222},
+    {Defect::KeepRunningWhenMoved, 24},
+    {Defect::BmcSuccessClearsFences, 215},
+    {Defect::SilenceAloneIsLoss, 1},
+    {Defect::TakeOverHeardOwner, 3},
+    {Defect::HandOverWhileRunning, 1},
+    {Defect::FeedWatchdogAlways, 112},
+    {Defect::AssumePermissionAtRestart, 1},
+    {Defect::NoRetryAfterConflict, 14},
 };
 
 // Many faults at a time, so that few seeds are enough.

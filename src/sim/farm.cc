@@ -131,6 +131,8 @@ void Farm::run_until(Instant until) {
     process(queue_.pop());
   }
   now_ = std::max(now_, until);
+  // Whatever is commanded now finds the machines with the beats of until now.
+  catch_up();
 }
 
 void Farm::catch_up() {
@@ -203,6 +205,7 @@ void Farm::topology_changed() {
     Host& host = *hosts_[i];
     const bool reached = host.reaches;
     host.reaches = reaches_store(i);
+    if (reached) host.reached_last = now_;
     if (host.reaches && !reached && host.agent_up) {
       Letter letter;
       letter.kind = LetterKind::ReadAll;

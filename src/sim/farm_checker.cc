@@ -80,6 +80,14 @@ void FarmChecker::frozen(GuestId id, HostId host, bool cause, Instant at) {
           at);
 }
 
+void FarmChecker::asked_bmc(HostId asking, HostId host, bool reaches_store, Instant at) {
+  if (reaches_store) return;
+  violate("S5",
+          fmt::format("host {}, cut off from the store, has host {} switched off", asking.value(),
+                      host.value()),
+          at);
+}
+
 void FarmChecker::moved(GuestId id, const GuestRecord& before, const GuestRecord& after,
                         bool owner_was_well, bool owner_is_well, Instant at) {
   Guest& guest = guests_[id.value()];

@@ -4,8 +4,9 @@
 //   S2 one runner            executes() of one guest on one host at most
 //   S3 nothing lost          opened() with every acknowledged write
 //   S4 no stale promotion    opened() on a member that the store calls in sync
-//   S5 no friendly fire      frozen() and moved() only where something was really wrong
-//   evidence, ping-pong      moved() names what was seen; away from a host that is well only for a
+//   S5 no friendly fire      frozen(), moved() and asked_bmc() only where something was really
+//   wrong evidence, ping-pong      moved() names what was seen; away from a host that is well only
+//   for a
 //                            new cause
 //   bounded work             worked()
 #pragma once
@@ -40,6 +41,9 @@ class FarmChecker {
   void moved(controller::GuestId guest, const controller::GuestRecord& before,
              const controller::GuestRecord& after, bool owner_was_well, bool owner_is_well,
              Instant at);
+  // `asking` wants `host` switched off; `reaches_store`: or did until a moment ago.
+  void asked_bmc(controller::HostId asking, controller::HostId host, bool reaches_store,
+                 Instant at);
   // A fault, or a command: whatever may be the cause of a move.
   void disturbed(Instant at) { last_disturbed_ = at; }
   void worked(std::size_t effects, Instant at);

@@ -154,6 +154,9 @@ void Farm::perform(std::size_t index, const ControllerEffect& effect) {
       return ask_store(index, letter);
     case ControllerAction::AskBmc: {
       Host& target = *hosts_[effect.host.value()];
+      const Host& asking = *hosts_[index];
+      const bool lately = asking.reaches || now_ - asking.reached_last < std::chrono::seconds(2);
+      checker_.asked_bmc(HostId(self), effect.host, lately, now_);
       bool off = target.bmc_works;
       if (!target.bmc_works && !target.bmc_lies) return;  // it never answers
       if (target.bmc_works && !target.bmc_lies && target.power != Power::Off) {

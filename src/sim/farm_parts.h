@@ -100,7 +100,9 @@ struct Farm::Host {
   bool lease_held = true;
   bool lease_ending = false;
   std::uint32_t lease_token = 0;
+  bool store_link = true;
   bool reaches = false;  // the store
+  Instant reached_last{};
   Instant wake_at = kNever;
   Instant well_since = Instant::min();
   controller::HostSet regular;  // peers whose beats and answers keep coming
