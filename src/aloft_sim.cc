@@ -13,6 +13,7 @@
 #include <thread>
 #include <vector>
 
+#include "aloft_sim.h"
 #include "sim/sweep.h"
 
 namespace {
@@ -30,8 +31,12 @@ constexpr std::string_view kUsage = R"(usage: aloft-sim COMMAND [OPTIONS]
   defects  switches on every known mistake in turn and looks for the first seed that shows it
            --seeds A..B      how many seeds to try for each
   list     names the faults and the defects
+  scenario FILE   plays a scenario file (docs/reference/scenarios.md); 1: not as expected
+           -o json           the answer as JSON; text
+           --explain         the timeline too
+           --commands        instead of a file: the commands that a scenario may give
 
-options of all commands
+options of run, replay and defects
            --hosts N         2 to 16; 5
            --guests M        1 to 1000; 50
            --minutes T       of faults, before everything is mended; 10
@@ -251,6 +256,9 @@ int main(int count, char** values) {
       (words.size() == 1 && words[0] == "help")) {
     fmt::print("{}", kUsage);
     return 0;
+  }
+  if (!words.empty() && words[0] == "scenario") {
+    return scenario_command({words.begin() + 1, words.end()});
   }
   const Arguments arguments = parse(words);
   std::signal(SIGINT, [](int) { interrupted = true; });

@@ -16,6 +16,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/random.h"
@@ -97,6 +98,26 @@ class Farm {
   void resize_guest(controller::GuestId guest, std::uint32_t memory_mib);
   void resize_host(controller::HostId host, std::uint32_t memory_mib);
   void heal_everything();
+
+  // ---- of scenarios (farm_scenario.cc)
+  // Building: the guest is not there yet; the farm is built, its store may elect.
+  void withhold_guest(controller::GuestId guest);
+  void set_clock(controller::HostId host, std::int64_t slower_ppm);
+  void ready();
+  void add_guest(controller::GuestId guest, const controller::GuestRecord& record);
+  // Requires: nothing of it runs.
+  void forget_guest(controller::GuestId guest);
+  // It does not work any more, which is noticed `after` that time.
+  void crash_guest_later(controller::GuestId guest, Duration after, std::string_view why);
+  void set_stubborn(controller::HostId host, std::uint8_t how);  // Host::stubborn
+  void set_slow_guests(bool slow);
+  void resume_agent(controller::HostId host);
+  void jump_clock(controller::HostId host);  // the wall clock
+  void set_store_trouble(bool trouble);
+  void set_store_link(controller::HostId host, bool works);
+  [[nodiscard]] bool frozen(controller::GuestId guest, controller::HostId host) const;
+  // up, maintenance, lost, agent-down, hung, off, left
+  [[nodiscard]] std::string_view state_words(controller::HostId host) const;
 
   // ---- what is
   [[nodiscard]] std::size_t host_count() const { return hosts_.size(); }

@@ -57,7 +57,7 @@ void Farm::elect() {
 
 bool Farm::reaches_store(std::size_t host) const {
   if (!store_answers_ || leader_ == SIZE_MAX || now_ < leader_ready_) return false;
-  if (hosts_[host]->power != Power::On) return false;
+  if (hosts_[host]->power != Power::On || !hosts_[host]->store_link) return false;
   for (std::size_t voter = 0; voter < hosts_.size(); ++voter) {
     if (!host_records_[voter].voter || hosts_[voter]->power != Power::On) continue;
     if (network_.both_ways(host, voter) && network_.both_ways(voter, leader_)) return true;
